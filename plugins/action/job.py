@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the madlaunch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Start the rank of one host: render its script and hand it to the supervisor on the node."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.madlaunch.multinode.plugins.module_utils._command import CommandError
+from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _script
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS, NodeAction
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "plan": {"type": "dict", "required": True},
+    "host": {"type": "dict", "required": True, "options": HOST_OPTIONS},
+    "resolved": {"type": "dict", "required": True},
+    "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
+}
+
+
+class ActionModule(NodeAction):
+    """Starts one rank. A rank that cannot be started is no failed task: follow ends the run and the result says why."""
+
+    _supports_check_mode = False
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `started`, and `rank_dir` or the `reason` why not."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        options = self.options(ARGUMENT_SPEC)
+        variables = task_vars or {}
+        name = str(variables["inventory_hostname"])
+        place = {"kind": "start", "host": name, "node_rank": options["plan"]["hosts"][name]["node_rank"]}
+        try:
+            answer, command = self._start(options, name, variables)
+        except (NodeCallError, CommandError) as error:
+            reason = f"{error.message} {error.hint}".strip()
+        except AnsibleConnectionFailure as error:
+            reason = f"the host could not be reached to start the rank: {error}"
+        else:
+            event = {**place, "command": command, "rank_dir": answer["rank_dir"]}
+            result.update(changed=True, started=True, rank_dir=answer["rank_dir"], madlaunch=event)
+            return result
+        result.update(changed=False, started=False, reason=reason, madlaunch={**place, "error": reason})
+        return result
+
+    def _start(self, options: dict[str, Any], name: str, variables: dict[str, Any]) -> tuple[dict[str, Any], str]:
+        plan, settings = options["plan"], options["host"]
+        rank = _script.RankInput(plan, name, settings, options["resolved"], options["container_env_secret"])
+        template = Path(self._find_needle("templates", _script.TEMPLATE))
+        script = _script.of_rank(rank, options["resolved"]["madengine_major"], template)
+        arguments = {
+            "run_id": plan["run_id"],
+            "node_rank": plan["hosts"][name]["node_rank"],
+            "nnodes": plan["nnodes"],
+            "host": name,
+            "model": plan["model"],
+            "owner": getpass.getuser(),
+            "state_dir": settings["node_state_dir"],
+            "script": script.text,
+            "files": script.files,
+            "mad_dir": settings["mad_dir"],
+            "in_place": plan["in_place"],
+            "timeout_s": plan["timeout_s"],
+            "grace_s": plan["grace_s"],
+            "lease_s": plan["lease_s"],
+        }
+        return self.call_node("start", arguments, variables).value, script.shown

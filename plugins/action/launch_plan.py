@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the madlaunch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Plan a launch on the control node: no host is contacted."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+from ansible.plugins.action import ActionBase
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _command, _findings, _plan
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _script
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "model": {"type": "str", "required": True},
+    "master_addr": {"type": "str", "default": ""},
+    "master_port": {"type": "int", "default": 4000},
+    "timeout_s": {"type": "int", "default": 3600},
+    "grace_s": {"type": "int", "default": 15},
+    "lease_s": {"type": "int", "default": 60},
+    "on_failure": {"type": "str", "choices": ["stop", "wait"], "default": "stop"},
+    "additional_args": {"type": "str", "default": ""},
+    "run_id": {"type": "str", "default": ""},
+    "nnodes": {"type": "int", "default": 0},
+    "madengine_version": {"type": "str", "choices": ["auto", "1", "2"], "default": "auto"},
+    "runner": {"type": "str", "default": "torchrun"},
+    "container_env": {"type": "dict", "default": {}},
+    "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
+    "in_place": {"type": "bool", "default": False},
+    "skip_checks": {"type": "list", "elements": "str", "default": []},
+    "log_dir": {"type": "path", "default": ""},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types
+    """Checks the request, gives every host its rank and names the run."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the plan under `plan`; a request that makes no sense fails the task and names the option."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        try:
+            plan = _plan.make_plan(request_of(options), hosts_of(task_vars or {}), _findings.CHECKS)
+            _command.validate(_script.with_secrets(plan, options["container_env_secret"]))
+        except (_plan.PlanError, _command.CommandError) as error:
+            return {**result, **refusal(error)}
+        if not self._play_context.check_mode:
+            ControlDir(Path(str(plan["log_dir"]))).create()
+        result.update(changed=False, plan=plan, madlaunch={"kind": "plan", "plan": plan})
+        return result
+
+
+def request_of(options: dict[str, Any]) -> _plan.Request:
+    """Return the typed request of the task's options; secret values stay behind, only their names go on."""
+    run_id = options["run_id"] or new_run_id()
+    secret = {str(name): str(value) for name, value in options["container_env_secret"].items()}
+    given = {name: options[name] for name in options if name != "container_env_secret"}
+    given.update(
+        run_id=run_id,
+        container_env={str(name): str(value) for name, value in options["container_env"].items()},
+        secret_names=tuple(secret),
+        skip_checks=tuple(options["skip_checks"]),
+        log_dir=options["log_dir"] or default_log_dir(run_id),
+        nonce=secrets.token_hex(16),
+        forks=int(context.CLIARGS.get("forks") or 0),
+    )
+    return _plan.Request(**given)
+
+
+def new_run_id() -> str:
+    """Return a run id of the time in UTC and four random characters: `mad-20261122-190122-9f3c`."""
+    return time.strftime("mad-%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
+
+
+def default_log_dir(run_id: str) -> str:
+    """Return where the files of a run lie on the control node when nothing else is said (XDG base directories)."""
+    state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return str(Path(state).expanduser() / "madlaunch" / "runs" / run_id)
+
+
+def hosts_of(task_vars: dict[str, Any]) -> list[_plan.HostInput]:
+    """Return the hosts of the play in its order, with what the inventory says of each."""
+    hostvars = task_vars["hostvars"]
+    hosts = []
+    for name in task_vars["ansible_play_hosts_all"]:
+        variables = hostvars[name]
+        rank = variables.get("node_rank")
+        address = str(variables.get("ansible_host") or name)
+        hosts.append(_plan.HostInput(str(name), address, None if rank is None else int(rank)))
+    return hosts
+
+
+def refusal(error: _plan.PlanError | _command.CommandError) -> dict[str, Any]:
+    """Return the failed result for a request that was refused."""
+    option = getattr(error, "option", "")
+    refused = {"kind": "refused", "option": option, "message": error.message, "hint": error.hint}
+    return {"failed": True, "msg": f"{error.message} {error.hint}", "madlaunch": refused}

@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the madlaunch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Judge what the hosts told: every finding of every host in one report, and the values only hosts could tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _findings
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._preflight import resolved_interface
+
+ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
+    "plan": {"type": "dict", "required": True},
+    "host": {"type": "dict", "required": True, "options": HOST_OPTIONS},
+    "probed": {"type": "str", "required": True},
+    "confirmed": {"type": "str", "required": True},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types
+    """Folds the answers of all hosts into findings; fails when one of them is an error."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return `findings` and per host the `resolved` values; failed when a finding is an error."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validation, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        hostvars = (task_vars or {})["hostvars"]
+        answers = {name: _answers(hostvars[name], options) for name in options["plan"]["hosts"]}
+        plan = _with_settings(options, answers)
+        probes = {name: probe for name, (probe, _confirm) in answers.items()}
+        confirms = {name: confirm for name, (_probe, confirm) in answers.items()}
+        findings = _findings.evaluate(plan, probes, confirms)
+        errors = [finding for finding in findings if finding["severity"] == "error"]
+        hosts = {name: _resolved(plan["hosts"][name], probes[name]) for name in plan["hosts"]}
+        report = {"ok": not errors, "findings": findings, "skipped": plan["skip_checks"], "hosts": hosts}
+        result.update(changed=False, failed=bool(errors), madlaunch={"kind": "preflight", **report}, **report)
+        result["msg"] = _summary(findings, len(errors))
+        return result
+
+
+def _answers(variables: Any, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401
+    """Return what the registered probe and confirm of one host hold, an unreachable host included."""
+    return tuple(_answer(variables.get(options[name]) or {}) for name in ("probed", "confirmed"))  # type: ignore[return-value]
+
+
+def _answer(registered: dict[str, Any]) -> dict[str, Any]:
+    if registered.get("unreachable"):
+        return {"unreachable": str(registered.get("msg", ""))}
+    if registered.get("failed"):
+        return {"error": {"message": str(registered.get("msg", "")), "hint": "Run again with -vvv to see where it failed."}}
+    return {key: registered[key] for key in ("facts", "error", "settings") if key in registered}
+
+
+def _with_settings(options: dict[str, Any], answers: dict[str, tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
+    """Return the plan in which each host also has its own settings (those of this host for one that did not answer)."""
+    plan = options["plan"]
+    hosts = {}
+    for name, place in plan["hosts"].items():
+        settings = answers[name][0].get("settings") or options["host"]
+        hosts[name] = {**settings, **place}
+    return {**plan, "hosts": hosts}
+
+
+def _resolved(host: dict[str, Any], probe: dict[str, Any]) -> dict[str, Any]:
+    facts = probe.get("facts") or {}
+    madengine = facts.get("madengine") or {}
+    return {
+        "node_rank": host["node_rank"],
+        "madengine_version": madengine.get("version"),
+        "madengine_major": madengine.get("major"),
+        "nproc_per_node": host["nproc_per_node"] or (facts.get("gpus") or {}).get("count") or 0,
+        "nccl_interface": resolved_interface(host["nccl_interface"], facts),
+        "gloo_interface": resolved_interface(host["gloo_interface"], facts),
+    }
+
+
+def _summary(findings: list[dict[str, Any]], error_count: int) -> str:
+    """Return one line when all is well, else each finding in lines that can be read in any Ansible output."""
+    if not findings:
+        return "Preflight found nothing to complain of."
+    lines = [f"Preflight found {error_count} error(s); " + ("nothing was started." if error_count else "the launch goes on.")]
+    for finding in findings:
+        where = f" on {finding['host']}" if finding["host"] else ""
+        lines.append(f"{finding['severity']}: {finding['check']}{where}: {finding['message']} Fix: {finding['fix']}")
+    return "\n".join(lines)

@@ -1,0 +1,48 @@
+# Copyright (c) 2026, the madlaunch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The files of a run on the control node.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class RankFiles:
+    """The files of one rank in the run's directory `log_dir`: its raw log, and what madengine wrote."""
+
+    log_dir: Path
+    node_rank: int
+
+    @property
+    def log(self) -> Path:
+        """The raw log, byte for byte as the node has it."""
+        return self.log_dir / f"rank{self.node_rank}.log"
+
+    @property
+    def perf_csv(self) -> Path:
+        """The rows that this run added to the node's perf.csv, with their header."""
+        return self.log_dir / f"rank{self.node_rank}" / "perf.csv"
+
+    @property
+    def summary(self) -> Path:
+        """The summary that madengine v2 wrote."""
+        return self.log_dir / f"rank{self.node_rank}" / "summary.json"
+
+    def keep(self, evidence: dict[str, Any]) -> None:
+        """Write what the node brought back of madengine's result files."""
+        if evidence.get("perf_csv") is not None:
+            self._write(self.perf_csv, str(evidence["perf_csv"]))
+        if evidence.get("summary") is not None:
+            self._write(self.summary, json.dumps(evidence["summary"], indent=2) + "\n")
+
+    def _write(self, path: Path, text: str) -> None:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        path.write_text(text, encoding="utf-8")

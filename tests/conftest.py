@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every test shares: the clone, importable as the collection it is."""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def _link_collection() -> Path:
+    """Make a folder in which ``ansible_collections/madlaunch/multinode`` is a link to this clone.
+
+    It lies outside the repository: a link inside would be a loop for every tool that walks the tree. Each pytest
+    process (xdist starts several) has its own, removed when the process ends.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="madlaunch-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    namespace = folder / "ansible_collections" / "madlaunch"
+    namespace.mkdir(parents=True)
+    (namespace / "multinode").symlink_to(REPOSITORY, target_is_directory=True)
+    return folder
+
+
+# At import, not in a fixture: test modules import the collection while pytest collects them.
+_COLLECTIONS_PATH = _link_collection()
+sys.path.insert(0, str(_COLLECTIONS_PATH))
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """The root of the clone."""
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def collections_path() -> Path:
+    """The value of ANSIBLE_COLLECTIONS_PATH with which Ansible finds this clone as madlaunch.multinode."""
+    return _COLLECTIONS_PATH

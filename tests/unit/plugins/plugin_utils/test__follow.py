@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Following one rank: every byte once, the gang, a host that is lost for a while or for good."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
+
+ENDED = {"state": "ended", "exit_code": 0}
+RANK = _follow.Rank("mad-1", "node01", 0, "", lease_s=60, grace_s=5, stop_on_failure=True)
+
+
+class FakeNode:
+    """A node with a log that comes in pieces; each script step is bytes, an exception, or a callable to run first."""
+
+    def __init__(self, steps: list[bytes | Exception | Callable[[], None]], status: dict[str, Any] | None = None) -> None:
+        self.steps = steps
+        self.status = status or ENDED
+        self.log = b""
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Answer as the node program would."""
+        self.calls.append((entry, arguments))
+        if entry == "stop":
+            self.steps = []
+            self.status = {"state": "ended", "exit_code": None, "signal": 2}
+            return {"found": True, "clean": True}
+        step = self.steps.pop(0) if self.steps else b""
+        if callable(step):
+            step()
+            step = b""
+        if isinstance(step, Exception):
+            raise step
+        self.log += step
+        data = self.log[arguments["offset"] :]
+        return {
+            "status": self.status,
+            "offset": arguments["offset"],
+            "size_bytes": len(self.log),
+            "data": base64.b64encode(zlib.compress(data)).decode(),
+            "results": None if self.steps else {"log_lines": 0},
+        }
+
+
+class Screen:
+    """Keeps what was shown, and a clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.now_s = 0.0
+
+    def show(self, text: str) -> None:
+        """Show text."""
+        self.lines += text.split("\n")
+
+    def sleep(self, duration_s: float) -> None:
+        """Let time pass."""
+        self.now_s += duration_s
+
+
+def follower(node: FakeNode, screen: Screen, directory: Path, rank: _follow.Rank = RANK) -> _follow.Follower:
+    """Return a follower whose rank fails when its exit code is not 0."""
+    gang = ControlDir(directory)
+    gang.create()
+    return _follow.Follower(
+        rank=rank,
+        node=node,
+        log=_follow.RankLog(directory / "rank0.log"),
+        gang=gang,
+        show=screen.show,
+        failed=lambda status, _evidence: status["exit_code"] != 0,
+        clock=lambda: screen.now_s,
+        sleep=screen.sleep,
+    )
+
+
+def test_follow_relays_every_line_once_and_keeps_the_bytes(tmp_path: Path) -> None:
+    """Pieces that break in a line give whole lines; the file has the very bytes."""
+    node, screen = FakeNode([b"one\ntw", b"", b"o\nthree\xff"]), Screen()
+    ending = follower(node, screen, tmp_path).run()
+    assert screen.lines == ["[node01:0] one", "[node01:0] two", "[node01:0] three\\xff"]
+    assert (tmp_path / "rank0.log").read_bytes() == b"one\ntwo\nthree\xff"
+    assert ending == _follow.Ending(ENDED, {"log_lines": 0})
+
+
+def test_follow_goes_on_from_the_byte_after_a_dropped_connection(tmp_path: Path) -> None:
+    """A dropped connection is told, tried again, and loses or repeats nothing."""
+    node, screen = FakeNode([b"one\nhal", _follow.HostLostError("connection reset"), b"f\n"]), Screen()
+    follower(node, screen, tmp_path).run()
+    assert screen.lines == [
+        "[node01:0] one",
+        "node01 (rank 0): no answer, trying again for 80 s: connection reset",
+        "node01 (rank 0): connected again after 2 s",
+        "[node01:0] half",
+    ]
+
+
+def test_follow_gives_up_a_host_that_stays_away_and_stops_the_others(tmp_path: Path) -> None:
+    """After the lease has run out for certain, the host is lost and the gang is told."""
+    node, screen = FakeNode([_follow.HostLostError("no route")] * 1000), Screen()
+    ending = follower(node, screen, tmp_path).run()
+    assert (ending.status, ending.lost_reason) == (None, "no route")
+    assert RANK.lost_after_s <= screen.now_s <= RANK.lost_after_s + _follow.RETRY_PAUSE_S
+    assert ControlDir(tmp_path).stop_request() == {"reason": "lost", "host": "node01", "node_rank": 0}
+
+
+def test_follow_of_a_failed_rank_stops_the_others(tmp_path: Path) -> None:
+    """The first rank that fails writes the request to stop, once."""
+    node, screen = FakeNode([b"x\n"], status={"state": "ended", "exit_code": 7}), Screen()
+    follower(node, screen, tmp_path).run()
+    ControlDir(tmp_path).request_stop("gang", {"host": "node02", "node_rank": 1})
+    assert ControlDir(tmp_path).stop_request() == {"reason": "gang", "host": "node01", "node_rank": 0}
+
+
+def test_follow_leaves_the_others_alone_when_told_to_wait(tmp_path: Path) -> None:
+    """With on_failure wait nobody is stopped."""
+    rank = _follow.Rank("mad-1", "node01", 0, "", lease_s=60, grace_s=5, stop_on_failure=False)
+    node, screen = FakeNode([b"x\n"], status={"state": "ended", "exit_code": 7}), Screen()
+    follower(node, screen, tmp_path, rank).run()
+    assert ControlDir(tmp_path).stop_request() is None
+
+
+@pytest.mark.parametrize("reason", ["gang", "interrupt"])
+def test_follow_stops_its_rank_on_request_and_drains_its_log(tmp_path: Path, reason: str) -> None:
+    """A request of another rank or of the launcher stops this rank, once, and its last lines still come."""
+    culprit = {"host": "node02", "node_rank": 1}
+    node, screen = FakeNode([b"one\n", lambda: ControlDir(tmp_path).request_stop(reason, culprit), b"never\n"]), Screen()
+    ending = follower(node, screen, tmp_path).run()
+    assert [entry for entry, _arguments in node.calls] == ["follow", "follow", "stop", "follow"]
+    assert node.calls[2][1]["reason"] == reason
+    assert ending.stop_request == {"reason": reason, **culprit}
+    assert ending.stop_answer == {"found": True, "clean": True}
+
+
+def test_follow_asks_a_silent_rank_less_often(tmp_path: Path) -> None:
+    """The wait grows while nothing comes, and falls back when a line does."""
+    node, screen = FakeNode([b"", b"", b"", b"", b"", b"", b"x\n", b"y\n"]), Screen()
+    follower(node, screen, tmp_path).run()
+    assert [arguments["wait_s"] for _entry, arguments in node.calls] == pytest.approx(
+        [1.0, 1.5, 2.25, 3.375, 5.0, 5.0, 5.0, 1.0]
+    )
+
+
+def test_log_that_cannot_be_written_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    """A full disk on the control node costs the file, not the run."""
+    node, screen = FakeNode([b"one\n", b"two\n"]), Screen()
+    one = follower(node, screen, tmp_path)
+    one.log = _follow.RankLog(tmp_path / "missing" / "rank0.log")
+    one.run()
+    assert screen.lines[:2] == ["[node01:0] one", "[node01:0] two"]
+    assert "is not complete" in screen.lines[2]
