@@ -43,7 +43,8 @@ class ActionModule(NodeAction):
             reason = f"the host could not be reached to start the rank: {error}"
         else:
             event = {**place, "command": command, "rank_dir": answer["rank_dir"]}
-            result.update(changed=True, started=True, rank_dir=answer["rank_dir"], madlaunch=event)
+            major = options["resolved"]["madengine_major"]
+            result.update(changed=True, started=True, rank_dir=answer["rank_dir"], major=major, madlaunch=event)
             return result
         result.update(changed=False, started=False, reason=reason, madlaunch={**place, "error": reason})
         return result

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -34,33 +35,33 @@ class ActionModule(NodeAction):
         result: dict[str, Any] = super().run(tmp, task_vars)
         options = self.options(ARGUMENT_SPEC)
         self._variables = task_vars or {}
-        plan = options["plan"]
-        rank = rank_of(plan, str(self._variables["inventory_hostname"]), options["node_state_dir"])
-        files = RankFiles(Path(plan["log_dir"]), rank.node_rank)
-        gang = ControlDir(Path(plan["log_dir"]))
-        if options["started"].get("started"):
-            outcome = self._follow(plan, rank, files, gang)
-        else:
-            gang.request_stop("gang", {"host": rank.host, "node_rank": rank.node_rank})
-            reason = str(options["started"].get("reason") or "the rank was not started.")
-            outcome = _verdict.not_started(rank.host, rank.node_rank, reason)
+        host = str(self._variables["inventory_hostname"])
+        outcome = self._outcome(options, host).as_dict()
         result.update(changed=False, outcome=outcome, madlaunch={"kind": "rank", "outcome": outcome})
         return result
 
-    def _follow(self, plan: dict[str, Any], rank: _follow.Rank, files: RankFiles, gang: ControlDir) -> dict[str, Any]:
-        judge = Judge(plan, rank, files)
+    def _outcome(self, options: dict[str, Any], host: str) -> _verdict.RankOutcome:
+        plan, started = options["plan"], options["started"]
+        log_dir = Path(plan["log_dir"])
+        files = RankFiles(log_dir, plan["hosts"][host]["node_rank"])
+        rank = judged_rank(plan, host, int(started.get("major") or 0), files)
+        gang = ControlDir(log_dir)
+        if not started.get("started"):
+            gang.request_stop("gang", {"host": host, "node_rank": rank.node_rank})
+            return _verdict.not_started(rank, str(started.get("reason") or "the rank was not started"))
         follower = _follow.Follower(
-            rank=rank,
+            rank=followed_rank(plan, rank, options["node_state_dir"]),
             node=self._node,
             log=_follow.RankLog(files.log),
             gang=gang,
             show=Display().display,
-            failed=judge.failed,
+            failed=lambda status, evidence: _verdict.judge_rank(rank, status, evidence).state not in GOOD_STATES,
         )
         ending = follower.run()
-        if ending.evidence is not None:
-            files.keep(ending.evidence)
-        return judge.outcome(ending)
+        if ending.status is None:
+            return _verdict.lost(rank, None, ending.lost_reason, time.time())
+        files.keep(ending.evidence or {})
+        return _verdict.judge_rank(rank, ending.status, ending.evidence)
 
     def _node(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -68,4 +69,27 @@ class ActionModule(NodeAction):
         except AnsibleConnectionFailure as error:
             raise _follow.HostLostError(str(error)) from error
         except NodeCallError as error:
-            raise _follow.NodeRefusedError(f"{error.message} {error.hint}".strip()) from error
+            raise _follow.NodeRefusedError(f"{error.message}; {error.hint}".rstrip("; ")) from error
+
+
+# A rank that was stopped from outside is a consequence; the cause has told the gang already, or is the user.
+GOOD_STATES = ("ok", "stopped")
+
+
+def judged_rank(plan: dict[str, Any], host: str, major: int, files: RankFiles) -> _verdict.Rank:
+    """Return what the verdict needs to know of a rank."""
+    node_rank = plan["hosts"][host]["node_rank"]
+    return _verdict.Rank(host, node_rank, plan["nnodes"], major, plan["runner"], str(files.log))
+
+
+def followed_rank(plan: dict[str, Any], rank: _verdict.Rank, state_dir: str) -> _follow.Rank:
+    """Return what following needs to know of a rank."""
+    return _follow.Rank(
+        run_id=plan["run_id"],
+        host=rank.host,
+        node_rank=rank.node_rank,
+        state_dir=state_dir,
+        lease_s=plan["lease_s"],
+        grace_s=plan["grace_s"],
+        stop_on_failure=plan["on_failure"] == "stop",
+    )

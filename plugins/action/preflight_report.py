@@ -38,7 +38,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types
         confirms = {name: confirm for name, (_probe, confirm) in answers.items()}
         findings = _findings.evaluate(plan, probes, confirms)
         errors = [finding for finding in findings if finding["severity"] == "error"]
+        offsets = _findings.clock_offsets_s(plan, probes, confirms)
         hosts = {name: _resolved(plan["hosts"][name], probes[name]) for name in plan["hosts"]}
+        for name, offset_s in offsets.items():
+            hosts[name]["clock_offset_s"] = offset_s
         report = {"ok": not errors, "findings": findings, "skipped": plan["skip_checks"], "hosts": hosts}
         result.update(changed=False, failed=bool(errors), madlaunch={"kind": "preflight", **report}, **report)
         result["msg"] = _summary(findings, len(errors))

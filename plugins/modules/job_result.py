@@ -29,6 +29,10 @@ options:
     description: Name of the variable in which M(madlaunch.multinode.job_follow) was registered.
     type: str
     required: true
+  resolved:
+    description: RV(madlaunch.multinode.preflight_report#module:hosts).
+    type: dict
+    required: true
 extends_documentation_fragment:
   - madlaunch.multinode.attributes
 """
@@ -38,6 +42,7 @@ EXAMPLES = r"""
   madlaunch.multinode.job_result:
     plan: "{{ planned.plan }}"
     followed: followed
+    resolved: "{{ reported.hosts }}"
   run_once: true
 """
 

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The command line: words to settings, settings to a launch, and the one place where errors end.
+
+Flags without a verb are a run: ``launcher.py --model TAG ...`` is ``launcher.py run --model TAG ...``.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import typer
+
+from madlaunch import console, runs
+from madlaunch.cli_options import VERBS, Words, build_command
+from madlaunch.errors import EXIT_INTERRUPTED, EXIT_USAGE, LauncherError, UsageError
+from madlaunch.job import Launch, Surroundings, make_run_id, prepare
+from madlaunch.settings import resolve
+from madlaunch.settings_table import SSH_PASSWORD
+from madlaunch.sockets import VARIABLE, control_sockets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Engine = Callable[[Launch], int]
+
+_CLICK_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[2])
+"""The base of what Typer raises for unusable words. It has no public name there, and Typer brings its own click."""
+
+
+def main(argv: Sequence[str] | None = None, *, engine: Engine | None = None) -> int:
+    """Run the command line and return the exit code.
+
+    Args:
+        argv: the words after the program's name; the process's own if None.
+        engine: what runs a launch; the real one if None.
+
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _dispatch(words, engine or run_launch)
+    except LauncherError as error:
+        console.show_error(error)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _dispatch(words: list[str], engine: Engine) -> int:
+    """Read the words and do what they ask for."""
+    if words[:1] == ["--version"]:
+        console.show_text(_version())
+        return 0
+    if not words:
+        _read_words("run", ["--help"])
+        return EXIT_USAGE
+    verb = words.pop(0) if words[0] in VERBS else _default_verb(words[0])
+    given = _read_words(verb, words)
+    return engine(_prepare(given)) if given else 0
+
+
+def _default_verb(first: str) -> str:
+    """Return the verb of words that start without one.
+
+    Raises:
+        UsageError: the first word is neither a verb nor a flag.
+
+    """
+    if first.startswith("-"):
+        return "run"
+    msg = f"{first!r} is not a verb"
+    raise UsageError(msg, allowed=", ".join(VERBS) + ", or flags alone for a run", next_step="launcher.py --help")
+
+
+def _read_words(verb: str, words: list[str]) -> Words | None:
+    """Return the flags of ``verb``; None if it was only asked for help.
+
+    Raises:
+        UsageError: a flag is unknown, has no value, or there is a word too many.
+
+    """
+    command, found = build_command(verb, plain=not sys.stdout.isatty())
+    try:
+        command.main(words, prog_name=f"launcher.py {verb}", standalone_mode=False)
+    except _CLICK_ERROR as error:
+        problem = " ".join(str(getattr(error, "message", "") or error).split()).rstrip(".")
+        hint = f"launcher.py {verb} --help lists the flags"
+        near = getattr(error, "possibilities", None)
+        next_step = f"did you mean {' or '.join(near)}? {hint}" if near else hint
+        allowed = "flags, each with its value; a value with spaces in quotes"
+        raise UsageError(problem, allowed=allowed, next_step=next_step) from error
+    return found[0] if found else None
+
+
+def _prepare(given: Words) -> Launch:
+    """Return the launch that the flags, the environment and the files describe."""
+    environ = dict(os.environ)
+    # So that nothing that is started from here inherits it.
+    os.environ.pop(SSH_PASSWORD.env_name, None)
+    cwd = Path.cwd()
+    settings = resolve(given.flags, environ, cwd)
+    run_id = make_run_id(datetime.now(UTC), secrets.token_hex(2))
+    around = Surroundings(environ, cwd, run_id, runs.record_directory(run_id, environ), _ask_password)
+    return prepare(given.verb, settings, around)
+
+
+def _ask_password() -> str:
+    """Ask at the terminal, without echo.
+
+    Raises:
+        OSError: there is no terminal.
+
+    """
+    import getpass  # noqa: PLC0415 - only here is it needed
+
+    with Path("/dev/tty").open("r+b", buffering=0):
+        return getpass.getpass("SSH password: ")
+
+
+def run_launch(launch: Launch) -> int:
+    """Run the launch for real, with sockets of its own, and return the exit code."""
+    from madlaunch.session import run_session  # noqa: PLC0415 - heavy, and --help must be quick
+
+    if launch.job.mode == "render":
+        return run_session(launch.request, launch.job, launch.options)
+    with control_sockets(os.environ) as folder:
+        environment = launch.request.environment | {VARIABLE: str(folder)}
+        return run_session(replace(launch.request, environment=environment), launch.job, launch.options)
+
+
+def _version() -> str:
+    """Return the version of the launcher."""
+    from madlaunch import __version__  # noqa: PLC0415 - the package is not yet initialized when this file is read
+
+    return f"madlaunch {__version__}"

@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reports as lines of text: the preflight, the results, the dry run. Pure: nothing is written here."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import yaml
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from madlaunch.runs import without_secrets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from madlaunch.answers import Finding, RankOutcome, RunOutcome
+    from madlaunch.console_style import Style
+    from madlaunch.events import CommandsRendered, PreflightDone
+    from madlaunch.request import SettingRow
+
+_SEVERITIES = {"error": ("bad", "error"), "warning": ("warn", "warning"), "note": ("note", "note")}
+_LAST_LINES = 10
+_STATE_WORDS = {"not_started": "not started", "timeout": "time limit"}
+
+
+def preflight_report(report: PreflightDone, style: Style) -> list[str]:
+    """Return the findings, errors first, those of one check together, each with what mends it."""
+    lines: list[str] = []
+    for severity in _SEVERITIES:
+        chosen = [finding for finding in report.findings if finding.severity == severity]
+        for check in dict.fromkeys(finding.check for finding in chosen):
+            lines += _check_report(check, severity, [item for item in chosen if item.check == check], style)
+    if report.skipped:
+        lines.append(f"{style.symbol('warn')} Checks left out on request: {', '.join(report.skipped)}")
+    if report.ok:
+        return [*lines, f"{style.symbol('good')} Preflight passed{_prepared(report)}"]
+    count = sum(finding.severity == "error" for finding in report.findings)
+    return [*lines, "", f"{style.symbol('bad')} Preflight failed: {count} error(s). Nothing was started."]
+
+
+def _check_report(check: str, severity: str, findings: Sequence[Finding], style: Style) -> Iterator[str]:
+    kind, word = _SEVERITIES[severity]
+    yield ""
+    yield f"{style.symbol(kind)} {check} ({word})"
+    for finding in findings:
+        yield f"  {finding.host or 'all hosts'}: {_indented(finding.message, 4)}"
+        for label, text in (("seen", finding.seen), ("expected", finding.expected), ("fix", finding.fix)):
+            if text:
+                yield f"    {label + ':':9} {_indented(text, 14)}"
+
+
+def _indented(text: str, width: int) -> str:
+    return text.strip().replace("\n", "\n" + " " * width)
+
+
+def _prepared(report: PreflightDone) -> str:
+    """Return what the hosts told, in parentheses; '' if they told nothing."""
+    versions = sorted({host.madengine_version for host in report.hosts if host.madengine_version})
+    counts = sorted({host.nproc_per_node for host in report.hosts if host.nproc_per_node})
+    parts = [f"madengine {', '.join(versions)}"] if versions else []
+    if counts:
+        parts.append(f"{' or '.join(map(str, counts))} process(es) per node")
+    return f" ({'; '.join(parts)})" if parts else ""
+
+
+def rank_end(outcome: RankOutcome, style: Style) -> str:
+    """Return the one line that tells how a rank ended."""
+    if outcome.state == "ok":
+        return f"{style.symbol('good')} {outcome.host} completed successfully"
+    word = _STATE_WORDS.get(outcome.state, outcome.state)
+    code = f", {how_ended(outcome)}" if how_ended(outcome) else ""
+    reason = f": {_indented(outcome.reason, 4)}" if outcome.reason else ""
+    kind = "warn" if outcome.state == "stopped" else "bad"
+    return f"{style.symbol(kind)} {outcome.host} (rank {outcome.node_rank}) {word}{code}{reason}"
+
+
+def how_ended(outcome: RankOutcome) -> str:
+    """Return the exit code or the signal of a rank in words; '' when neither is known."""
+    if outcome.signal is not None:
+        return f"signal {outcome.signal}"
+    return "" if outcome.exit_code is None else f"exit code {outcome.exit_code}"
+
+
+def runtime(seconds: float | None) -> str:
+    """Return a duration as 1:02:03 or 4.5s; '-' when unknown."""
+    if seconds is None:
+        return "-"
+    minute = 60
+    if seconds < minute:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(round(seconds), minute)
+    hours, minutes = divmod(minutes, minute)
+    return f"{hours}:{minutes:02}:{rest:02}"
+
+
+def first_failure(outcome: RunOutcome, style: Style) -> list[str]:
+    """Return who failed first and the last lines of that rank; nothing if nobody did."""
+    first = outcome.first_failure
+    if first is None:
+        return []
+    who = f"{first.host} (rank {first.node_rank})"
+    lines = [f"{style.symbol('bad')} First failure: {who}: {_indented(first.reason, 4)}"]
+    for rank in outcome.ranks:
+        if rank.node_rank == first.node_rank and rank.last_lines:
+            lines.append("  its last lines:")
+            lines += [f"    {style.safe(line)}" for line in rank.last_lines[-_LAST_LINES:]]
+    return lines
+
+
+def rank_table(ranks: Iterable[RankOutcome], style: Style, width: int) -> list[str]:
+    """Return the table of who did what, at most ``width`` characters wide."""
+    table = Table(box=box.SIMPLE_HEAD if style.unicode else box.ASCII2, pad_edge=False, show_edge=False)
+    for name in ("rank", "host", "state", "ended with", "runtime", "performance", "verdict rests on"):
+        table.add_column(name, overflow="fold", justify="right" if name == "rank" else "left")
+    for rank in ranks:
+        values = "; ".join(f"{item.performance} {item.metric}".strip() for item in rank.performance)
+        cells = (
+            str(rank.node_rank), rank.host, _STATE_WORDS.get(rank.state, rank.state), how_ended(rank) or "-",
+            runtime(rank.runtime_s), values or "-", rank.reason or "-",
+        )  # fmt: skip
+        # Text: a host such as "[::1]" or a reason with brackets is no markup.
+        table.add_row(*(Text(style.safe(cell.replace("\n", " "))) for cell in cells))
+    stream = io.StringIO()
+    Console(file=stream, width=width, no_color=True, force_terminal=False, legacy_windows=False).print(table)
+    return [line.rstrip() for line in stream.getvalue().splitlines() if line.strip()]
+
+
+def dry_run(settings: Sequence[SettingRow], inventory: Mapping[str, object], sources: Sequence[str]) -> list[str]:
+    """Return the settings with their sources and the inventory, secrets masked."""
+    lines = ["Dry run: no host is contacted, nothing is started.", "", "Settings:"]
+    lines += [f"  {row.name} = {row.value}  ({row.source})" for row in settings]
+    lines += ["", "Inventory:"]
+    lines += [f"  from {source}" for source in sources]
+    text = yaml.safe_dump(without_secrets(inventory), sort_keys=False, allow_unicode=True, width=1000)
+    return [*lines, *(f"  {line}" for line in text.splitlines())]
+
+
+def scripts(rendered: CommandsRendered) -> list[str]:
+    """Return, per rank, the text of the script that would run; both forms where the version is not known."""
+    lines: list[str] = []
+    if rendered.unknown:
+        lines += ["", f"Only a host can tell: {', '.join(rendered.unknown)}"]
+    for rank in rendered.ranks:
+        for version, text in rank.scripts:
+            lines += ["", f"--- rank {rank.node_rank} on {rank.host}, madengine v{version} ---", text.rstrip("\n")]
+    return lines

@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A session for people: the start block, the hosts, the lines of the ranks, the results."""
+
+from __future__ import annotations
+
+import shutil
+from functools import singledispatchmethod
+from typing import TYPE_CHECKING
+
+from madlaunch import console_report as report
+from madlaunch.events import (
+    CommandsRendered,
+    Event,
+    HostReachable,
+    HostUnreachable,
+    Note,
+    OutputLines,
+    PlanMade,
+    PreflightDone,
+    RankEnded,
+    RankStarted,
+    TaskFailed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from madlaunch.answers import Plan, RunOutcome
+    from madlaunch.console import Voice
+    from madlaunch.job import Job
+    from madlaunch.request import PlayRequest
+
+_FILE_WIDTH = 160
+_LEVELS = {"error": "bad", "warning": "warn", "note": "note"}
+_ENDINGS = {
+    "ok": ("good", "Multi-node training completed successfully!"),
+    "failed": ("bad", "Multi-node training failed"),
+    "timeout": ("bad", "Multi-node training was ended by its time limit"),
+    "interrupted": ("bad", "Interrupted"),
+    "preflight": ("bad", "Not ready: nothing was started"),
+    "refused": ("bad", "The plan was refused"),
+    "broken": ("bad", "The launcher could not follow the run to its end"),
+}
+
+
+class TextReporter:
+    """Shows a session as text. Lines of ranks are written as they are, without any markup."""
+
+    def __init__(self, voice: Voice, job: Job, request: PlayRequest, *, verbose: bool = False) -> None:
+        self._voice = voice
+        self._job = job
+        self._request = request
+        self._verbose = verbose
+        self._planned = 0
+        self._reachable = 0
+        self._started = False
+        self._labels: dict[tuple[str, int], str] = {}
+
+    def begin(self) -> None:
+        """Show the notes of the command line; in a dry run also the settings and the inventory."""
+        for text in self._job.notes:
+            self.note("note", text)
+        if self._job.mode == "render":
+            request = self._request
+            self._lines(report.dry_run(self._job.settings, request.inventory, request.inventory_sources))
+
+    def note(self, level: str, text: str) -> None:
+        """Show a note on standard error."""
+        self._voice.err.say(f"{self._voice.style.symbol(_LEVELS.get(level, 'note'))} {text}")
+
+    def handle(self, event: Event) -> None:
+        """Show one event."""
+        self._show(event)
+
+    @singledispatchmethod
+    def _show(self, event: object) -> None:
+        """Keep silent about an event that has no text of its own."""
+
+    @_show.register
+    def _(self, event: OutputLines) -> None:
+        safe, labels = self._voice.style.safe, self._labels
+        self._voice.out.say(
+            "\n".join(
+                f"{labels.get((host, rank)) or self._label(host, rank)}{safe(text)}" for host, rank, text in event.lines
+            )
+        )
+
+    def _label(self, host: str, node_rank: int) -> str:
+        label = self._labels[host, node_rank] = f"[{host}:{node_rank}] "
+        return label
+
+    @_show.register
+    def _(self, event: PlanMade) -> None:
+        self._planned = len(event.plan.hosts)
+        if self._job.mode == "render":
+            return
+        self._lines(self._start_block(event.plan))
+
+    def _start_block(self, plan: Plan) -> list[str]:
+        count, style = len(plan.hosts), self._voice.style
+        doing = "Starting multi-node training" if self._job.mode == "run" else "Checking multi-node training"
+        shared = list(dict.fromkeys(host.shared_data_path or "none" for host in plan.hosts))
+        return [
+            style.paint("strong", f"{doing} on {count} node{'' if count == 1 else 's'}"),
+            f"Model: {plan.model}",
+            f"Master: {plan.master_addr}:{plan.master_port}",
+            f"Shared data: {', '.join(shared)}",
+            f"Nodes: {', '.join(host.name for host in plan.hosts)}",
+            f"Run id: {plan.run_id}",
+            "",
+            "Checking connectivity to all nodes...",
+        ]
+
+    @_show.register
+    def _(self, event: HostReachable) -> None:
+        self._say("good", f"{event.host} is reachable")
+        self._reachable += 1
+        if self._reachable == self._planned:
+            self._say("good", "All nodes are reachable")
+
+    @_show.register
+    def _(self, event: HostUnreachable) -> None:
+        self._say("bad", f"{event.host} is not reachable: {event.reason.strip()}".replace("\n", "\n    "))
+
+    @_show.register
+    def _(self, event: PreflightDone) -> None:
+        self._lines(report.preflight_report(event, self._voice.style))
+
+    @_show.register
+    def _(self, event: RankStarted) -> None:
+        if not self._started:
+            self._voice.out.say()
+        self._started = True
+        command = self._voice.style.safe(event.command)
+        self._say("run", f"Executing on {event.host} (rank {event.node_rank}): {command}")
+
+    @_show.register
+    def _(self, event: RankEnded) -> None:
+        self._voice.out.say(report.rank_end(event.outcome, self._voice.style))
+
+    @_show.register
+    def _(self, event: CommandsRendered) -> None:
+        self._lines(report.scripts(event))
+
+    @_show.register
+    def _(self, event: TaskFailed) -> None:
+        where = f" on {event.host}" if event.host else ""
+        self.note("error", f"task '{event.task}' failed{where}: {event.message}")
+
+    @_show.register
+    def _(self, event: Note) -> None:
+        if event.level in _LEVELS or self._verbose:
+            self.note(event.level, self._voice.style.safe(event.text))
+
+    def end(self, outcome: RunOutcome) -> None:
+        """Show the results, or why there are none."""
+        if self._job.mode == "run" and outcome.state not in {"preflight", "refused"} and outcome.ranks:
+            self._lines(self._results(outcome))
+        kind, text = _ENDINGS.get(outcome.state, ("bad", outcome.state))
+        if outcome.state == "ok" and self._job.mode != "run":
+            return
+        reason = f": {outcome.reason}" if outcome.reason else ""
+        code = "" if outcome.exit_code == 0 else f" (exit code {outcome.exit_code})"
+        self._say(kind, f"{text}{reason}{code}")
+
+    def _results(self, outcome: RunOutcome) -> list[str]:
+        style = self._voice.style
+        good = sum(rank.state == "ok" for rank in outcome.ranks)
+        kind = "good" if good == len(outcome.ranks) else "bad"
+        width = shutil.get_terminal_size((_FILE_WIDTH, 0)).columns if style.color else _FILE_WIDTH
+        places = (
+            ("Run id", self._request.run_id), ("Logs", str(self._job.log_dir)),
+            ("Performance", outcome.perf_csv), ("Summary", outcome.summary_json),
+        )  # fmt: skip
+        return [
+            "",
+            style.paint("strong", "Training Results:"),
+            *report.first_failure(outcome, style),
+            *report.rank_table(outcome.ranks, style, width),
+            *(f"{label}: {text}" for label, text in places if text),
+            f"{style.symbol(kind)} Successful nodes: {good}/{len(outcome.ranks)}",
+        ]
+
+    def _say(self, kind: str, text: str) -> None:
+        self._voice.out.say(f"{self._voice.style.symbol(kind)} {text}")
+
+    def _lines(self, lines: Iterable[str]) -> None:
+        self._voice.out.say("\n".join(lines))

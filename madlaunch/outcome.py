@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fold the events of a run into what is known, and conclude the outcome and the exit code. Pure.
+
+The verdict of the collection (``RunEnded``) decides. Only when it is missing, because the playbook did not
+get that far or died, the conclusion is drawn here from what was seen, and never better than it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from madlaunch.answers import FirstFailure, Plan, RankOutcome, RunOutcome
+from madlaunch.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_LAUNCHER,
+    EXIT_OK,
+    EXIT_PREFLIGHT,
+    EXIT_RANK_FAILED,
+    EXIT_TIME_LIMIT,
+    EXIT_USAGE,
+)
+from madlaunch.events import (
+    CommandsRendered,
+    Event,
+    HostReachable,
+    HostUnreachable,
+    PlanMade,
+    PlayEnded,
+    PreflightDone,
+    RankEnded,
+    RankStarted,
+    RunEnded,
+    TaskFailed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+# The tasks that only judge what the user gave.
+_REQUEST_ACTIONS = ("launch_plan", "validate_argument_spec")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is known of a run so far; the mappings are by node rank or by host name."""
+
+    plan: Plan | None = None
+    reachable: frozenset[str] = frozenset()
+    unreachable: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    preflight: PreflightDone | None = None
+    rendered: bool = False
+    started: Mapping[int, RankStarted] = field(default_factory=lambda: MappingProxyType({}))
+    ended: Mapping[int, RankOutcome] = field(default_factory=lambda: MappingProxyType({}))
+    failures: tuple[TaskFailed, ...] = ()
+    verdict: RunOutcome | None = None
+    play: PlayEnded | None = None
+    interrupted: bool = False
+
+    @property
+    def may_have_started(self) -> bool:
+        """Whether a rank may run on some node: from a good preflight on, nobody can be sure of the contrary."""
+        return bool(self.started) or (self.preflight is not None and self.preflight.ok)
+
+
+@singledispatch
+def _fold(event: object, progress: Progress) -> Progress:
+    del event
+    return progress
+
+
+def fold(progress: Progress, event: Event) -> Progress:
+    """Return what is known after ``event``."""
+    return _fold(event, progress)
+
+
+@_fold.register
+def _(event: PlanMade, progress: Progress) -> Progress:
+    return replace(progress, plan=event.plan)
+
+
+@_fold.register
+def _(event: HostReachable, progress: Progress) -> Progress:
+    return replace(progress, reachable=progress.reachable | {event.host})
+
+
+@_fold.register
+def _(event: HostUnreachable, progress: Progress) -> Progress:
+    return replace(progress, unreachable={**progress.unreachable, event.host: event.reason})
+
+
+@_fold.register
+def _(event: PreflightDone, progress: Progress) -> Progress:
+    return replace(progress, preflight=event)
+
+
+@_fold.register
+def _(event: CommandsRendered, progress: Progress) -> Progress:
+    del event
+    return replace(progress, rendered=True)
+
+
+@_fold.register
+def _(event: RankStarted, progress: Progress) -> Progress:
+    return replace(progress, started={**progress.started, event.node_rank: event})
+
+
+@_fold.register
+def _(event: RankEnded, progress: Progress) -> Progress:
+    return replace(progress, ended={**progress.ended, event.outcome.node_rank: event.outcome})
+
+
+@_fold.register
+def _(event: TaskFailed, progress: Progress) -> Progress:
+    return replace(progress, failures=(*progress.failures, event))
+
+
+@_fold.register
+def _(event: RunEnded, progress: Progress) -> Progress:
+    return replace(progress, verdict=event.outcome)
+
+
+@_fold.register
+def _(event: PlayEnded, progress: Progress) -> Progress:
+    return replace(progress, play=event)
+
+
+def conclude(progress: Progress) -> RunOutcome:
+    """Return the outcome of a play that has ended (or was given up)."""
+    if progress.verdict is not None:
+        return progress.verdict
+    ranks = _ranks(progress)
+    if progress.interrupted:
+        return RunOutcome("interrupted", EXIT_INTERRUPTED, ranks=ranks, reason=_interrupt_reason(progress))
+    if progress.may_have_started and (progress.started or progress.failures):
+        return _unfinished(progress, ranks)
+    return replace(_before_start(progress), ranks=ranks)
+
+
+def _ranks(progress: Progress) -> tuple[RankOutcome, ...]:
+    """Return one outcome per planned rank; a rank that started and has no verdict is lost, not failed."""
+    hosts = progress.plan.hosts if progress.plan else ()
+    return tuple(progress.ended.get(host.node_rank) or _unknown(progress, host.name, host.node_rank) for host in hosts)
+
+
+def _unknown(progress: Progress, host: str, node_rank: int) -> RankOutcome:
+    if node_rank in progress.started:
+        reason = "started, but its end was not seen; it may still run on the host until its lease or time limit ends it"
+        return RankOutcome(host, node_rank, "lost", reason=progress.unreachable.get(host, "") or reason)
+    failed = [failure.message for failure in progress.failures if failure.host == host]
+    reason = progress.unreachable.get(host) or (failed[0] if failed else "")
+    return RankOutcome(host, node_rank, "not_started", reason=reason)
+
+
+def _interrupt_reason(progress: Progress) -> str:
+    if not progress.may_have_started:
+        return "interrupted before anything was started"
+    return "interrupted; the end of the ranks was not seen"
+
+
+def _unfinished(progress: Progress, ranks: tuple[RankOutcome, ...]) -> RunOutcome:
+    """Conclude a run whose ranks started and whose playbook gave no verdict."""
+    reason = "the playbook ended without a verdict"
+    if progress.failures:
+        last = progress.failures[0]
+        reason = f"{reason}: task '{last.task}' failed on {last.host}: {last.message}"
+    bad = [rank for rank in ranks if rank.state in {"failed", "timeout"}]
+    if not bad:
+        lost = [rank for rank in ranks if rank.host in progress.unreachable] or [
+            rank for rank in ranks if rank.state == "not_started" and rank.reason
+        ]
+        code = EXIT_RANK_FAILED if lost else EXIT_LAUNCHER
+        return RunOutcome("broken", code, _first(lost), ranks, reason=reason)
+    bad.sort(key=lambda rank: float("inf") if rank.ended_at_s is None else rank.ended_at_s)
+    timed_out = all(rank.state == "timeout" for rank in bad)
+    state, code = ("timeout", EXIT_TIME_LIMIT) if timed_out else ("failed", EXIT_RANK_FAILED)
+    return RunOutcome(state, code, _first(bad), ranks, reason=reason)
+
+
+def _first(ranks: list[RankOutcome]) -> FirstFailure | None:
+    return FirstFailure(ranks[0].host, ranks[0].node_rank, ranks[0].reason) if ranks else None
+
+
+def _before_start(progress: Progress) -> RunOutcome:
+    """Conclude a play in which nothing was started: a refused one, a check, a dry run."""
+    if progress.unreachable:
+        names = ", ".join(sorted(progress.unreachable))
+        return RunOutcome("preflight", EXIT_PREFLIGHT, reason=f"not reachable: {names}")
+    if progress.preflight is not None and not progress.preflight.ok:
+        errors = sum(finding.severity == "error" for finding in progress.preflight.findings)
+        return RunOutcome("preflight", EXIT_PREFLIGHT, reason=f"preflight found {errors} error(s)")
+    if progress.failures:
+        return _refused(progress.failures[0], planned=progress.plan is not None)
+    finished = progress.play is not None and progress.play.return_code == 0
+    if finished and (progress.rendered or progress.preflight is not None):
+        return RunOutcome("ok", EXIT_OK)
+    return RunOutcome("broken", EXIT_LAUNCHER, reason="the playbook ended before it had done anything")
+
+
+def _refused(failure: TaskFailed, *, planned: bool) -> RunOutcome:
+    """Tell a plan that was refused (what the user gave) from a host that was not ready, and from our own faults."""
+    where = f" on {failure.host}" if failure.host else ""
+    reason = f"task '{failure.task}' failed{where}: {failure.message}"
+    if failure.action.endswith(_REQUEST_ACTIONS):
+        return RunOutcome("refused", EXIT_USAGE, reason=failure.message)
+    if planned:
+        return RunOutcome("preflight", EXIT_PREFLIGHT, reason=reason)
+    return RunOutcome("broken", EXIT_LAUNCHER, reason=reason)

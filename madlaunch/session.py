@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One session: a play from its first event to its exit code, on the screen and in the run record."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import time
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from madlaunch import __version__, runs
+from madlaunch.console import Reporter, Voice
+from madlaunch.console_json import JsonReporter
+from madlaunch.console_text import TextReporter
+from madlaunch.errors import EXIT_INTERRUPTED, LauncherError
+from madlaunch.events import Event, PlanMade, RankEnded
+from madlaunch.outcome import Progress, conclude, fold
+from madlaunch.run import Play
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    from madlaunch.answers import RunOutcome
+    from madlaunch.job import Job
+    from madlaunch.request import ConsoleOptions, PlayRequest
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+# A stop takes the ladder SIGINT, SIGTERM, SIGKILL with a grace after each, the removal of containers and the
+# collection of what is there; a host that was lost takes its connection timeout besides.
+_STOP_GRACES = 3
+_LEAVE_AT = 2
+_STOP_LIMIT_S = 180.0
+
+
+class Playing(Protocol):
+    """What a session needs of a play."""
+
+    def events(self, idle: Callable[[], None]) -> Iterator[Event]:
+        """Yield the events; call ``idle`` several times a second."""
+
+    def cancel(self) -> None:
+        """End the playbook."""
+
+
+class Interrupts:
+    """Counts SIGINT, SIGTERM and SIGHUP; the second one raises ``KeyboardInterrupt`` wherever the session is.
+
+    Later ones are ignored: the session is leaving and has only its record to write.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    @contextmanager
+    def caught(self) -> Iterator[None]:
+        """Take the signals over for a while; an ignored SIGHUP (``nohup``) stays ignored."""
+        before = {number: signal.getsignal(number) for number in _SIGNALS}
+        for number, handler in before.items():
+            if handler is not signal.SIG_IGN or number == signal.SIGTERM:
+                signal.signal(number, self._take)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.count += 1
+        if self.count == _LEAVE_AT:
+            raise KeyboardInterrupt
+
+
+class Session:
+    """Follows one play: shows it, folds it, stops it on an interrupt, keeps its record."""
+
+    def __init__(self, request: PlayRequest, job: Job, reporter: Reporter) -> None:
+        self._request = request
+        self._job = job
+        self._reporter = reporter
+        self._progress = Progress()
+        self._interrupts = Interrupts()
+        self._stop_by_s: float | None = None
+        self._kept = job.mode == "run"
+        self._record = runs.RunRecord(
+            run_id=request.run_id,
+            launcher_version=__version__,
+            started_at_s=time.time(),
+            mode=job.mode,
+            model=job.model,
+            log_dir=str(job.log_dir),
+            inventory=runs.masked(request.inventory),
+            inventory_sources=request.inventory_sources,
+            settings=tuple(asdict(row) for row in job.settings),
+        )
+
+    def run(self, play: Playing) -> int:
+        """Run to the end and return the exit code.
+
+        Raises:
+            LauncherError: The playbook could not be run, or the record could not be written. What was known
+                until then is in the record.
+        """
+        with self._interrupts.caught():
+            self._open()
+            self._reporter.begin()
+            try:
+                self._follow(play)
+            except KeyboardInterrupt:
+                return self._leave()
+            except LauncherError as error:
+                if not self._interrupts.count:
+                    self._close(replace(conclude(self._progress), exit_code=error.exit_code, reason=error.problem))
+                    raise
+            outcome = conclude(self._progress)
+            self._close(outcome)
+            self._reporter.end(outcome)
+            return outcome.exit_code
+
+    def _follow(self, play: Playing) -> None:
+        for event in play.events(lambda: self._look(play)):
+            self._progress = fold(self._progress, event)
+            self._reporter.handle(event)
+            if isinstance(event, PlanMade):
+                self._save(plan=runs.masked(event.plan.document))
+            elif isinstance(event, RankEnded):
+                # So that a launcher that is killed later leaves what it knew.
+                self._save(outcome=conclude(self._progress))
+
+    # --- interrupts ------------------------------------------------------------------------------------------------
+
+    def _look(self, play: Playing) -> None:
+        """Act on an interrupt, once; after the stop limit give the playbook up."""
+        if not self._interrupts.count:
+            return
+        if self._stop_by_s is None:
+            self._stop(play)
+        elif time.monotonic() > self._stop_by_s:
+            self._stop_by_s = float("inf")
+            self._reporter.note("error", "the ranks did not stop in time; giving up waiting for them")
+            play.cancel()
+
+    def _stop(self, play: Playing) -> None:
+        self._progress = replace(self._progress, interrupted=True)
+        plan = self._progress.plan
+        grace_s = plan.grace_s if plan else 0
+        self._stop_by_s = time.monotonic() + _STOP_GRACES * grace_s + _STOP_LIMIT_S
+        if self._job.mode == "run":
+            self._request_stop()
+        if self._job.mode == "run" and self._progress.may_have_started:
+            text = "interrupted: stopping every rank and waiting for it; once more to leave at once"
+            self._reporter.note("warning", text)
+            return
+        self._reporter.note("warning", "interrupted before anything was started")
+        play.cancel()
+
+    def _request_stop(self) -> None:
+        """Leave the stop request where the followers of the collection look for it."""
+        plan = self._progress.plan
+        control = Path(plan.log_dir if plan and plan.log_dir else self._job.log_dir) / "control"
+        try:
+            control.mkdir(parents=True, exist_ok=True, mode=0o700)
+            draft = control / ".stop"
+            draft.write_text(json.dumps({"reason": "interrupt"}), encoding="utf-8")
+            draft.replace(control / "stop")
+        except OSError as error:
+            self._reporter.note("error", f"the stop request could not be written to {control}: {error.strerror}")
+
+    def _leave(self) -> int:
+        """End at once after the second interrupt; what runs on the nodes is left to its lease and limit."""
+        self._progress = replace(self._progress, interrupted=True)
+        outcome = conclude(self._progress)
+        self._close(outcome)
+        if self._job.mode == "run":
+            self._request_stop()
+            left = f"left run {self._request.run_id} while it was stopping; the nodes end it when its lease runs out"
+            self._reporter.note("warning", left)
+        self._reporter.end(outcome)
+        return EXIT_INTERRUPTED
+
+    # --- record ----------------------------------------------------------------------------------------------------
+
+    def _open(self) -> None:
+        if self._kept:
+            runs.create_directory(self._request.record_dir)
+            self._save()
+
+    def _close(self, outcome: RunOutcome) -> None:
+        self._save(outcome=outcome, exit_code=outcome.exit_code, ended_at_s=time.time())
+
+    def _save(self, **changes: object) -> None:
+        """Write the record, changed; a full disk must not end a run that goes on."""
+        self._record = replace(self._record, **changes)  # type: ignore[arg-type] # the names are those of the record
+        if not self._kept:
+            return
+        try:
+            runs.write_record(self._request.record_dir, self._record)
+        except runs.RecordError as error:
+            if self._progress.plan is None:
+                raise
+            self._reporter.note("error", error.problem)
+
+
+def reporter_for(request: PlayRequest, job: Job, options: ConsoleOptions) -> Reporter:
+    """Return what shows the session, on standard output and standard error."""
+    voice = Voice.standard(request.secrets.texts(), os.environ)
+    if options.output == "json":
+        return JsonReporter(voice, job)
+    return TextReporter(voice, job, request, verbose=options.verbose)
+
+
+def run_session(request: PlayRequest, job: Job, options: ConsoleOptions) -> int:
+    """Run one play, show it, keep its record, and return the exit code.
+
+    Raises:
+        LauncherError: The playbook could not be run at all; ``cli.main`` shows it.
+    """
+    return Session(request, job, reporter_for(request, job, options)).run(Play(request))

@@ -1,0 +1,217 @@
+# Copyright (c) 2026, the madlaunch contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A listener on the master port for the moment of the preflight, in a process of its own on rank 0.
+
+It proves to every rank that it reached rank 0 of this launch, and keeps the nonce file of the shared path until all
+have read it. It ends when rank 0 asks for it, and by itself after its lifetime, should the control node be gone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import selectors
+import signal
+import socket
+import struct
+import time
+from typing import NamedTuple
+
+from . import hello
+from .files import read_json, write_json
+from .probe_tasks import detach_stdio
+from .processes import Process, is_running, look, myself, send
+
+_CONNECTION_S = 10.0
+_TICK_S = 0.5
+_LAST_WORDS_S = 2.0
+_KILL_WAIT_S = 2.0
+_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Listener:
+    """Answers the ranks of one launch until it is asked to finish, or its time is up.
+
+    Args:
+        server: a listening socket, None to only wait out the time.
+        nonce: the secret of the launch.
+        lifetime_s: after this many seconds it ends by itself.
+
+    """
+
+    def __init__(self, server: socket.socket | None, nonce: str, lifetime_s: float) -> None:
+        self._nonce = nonce
+        self._ends_at = time.monotonic() + lifetime_s
+        self._done: set[int] = set()
+        self._failed: set[int] = set()
+        self._since: dict[socket.socket, float] = {}
+        self._received: dict[socket.socket, bytes] = {}
+        self._server = server
+        self._selector = selectors.DefaultSelector()
+        if server is not None:
+            server.settimeout(0)
+            self._selector.register(server, selectors.EVENT_READ)
+
+    def serve(self) -> None:
+        """Answer until the end; all sockets are closed then, and none is left waiting in the kernel."""
+        while time.monotonic() < self._ends_at:
+            for key, _events in self._selector.select(_TICK_S):
+                if key.fileobj is self._server:
+                    self._accept()
+                else:
+                    self._read(key.fileobj)  # type: ignore[arg-type]
+            for connection, since in list(self._since.items()):
+                if time.monotonic() > since + _CONNECTION_S:
+                    self._close(connection)
+        for connection in list(self._since):
+            self._close(connection)
+        if self._server is not None:
+            self._server.close()
+
+    def end(self, *_signal: object) -> None:
+        """End within a moment; also a handler of signals."""
+        self._ends_at = 0.0
+
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):
+            connection, _address = self._server.accept()  # type: ignore[union-attr]
+            connection.settimeout(0)
+            self._since[connection] = time.monotonic()
+            self._received[connection] = b""
+            self._selector.register(connection, selectors.EVENT_READ)
+
+    def _read(self, connection: socket.socket) -> None:
+        try:
+            data = connection.recv(hello.MAX_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        received = self._received[connection] + data
+        self._received[connection] = received
+        if not data or len(received) > hello.MAX_BYTES:
+            self._close(connection)
+        elif b"\n" in received:
+            self._received[connection] = b""
+            self._answer(connection, received)
+
+    def _answer(self, connection: socket.socket, line: bytes) -> None:
+        """Answer a rank and let it hang up first, so that the port is not kept in TIME_WAIT on this side."""
+        said = hello.read_hello(line, self._nonce)
+        if said is None:
+            self._close(connection)
+            return
+        rank, word = said
+        {"done": self._done, "failed": self._failed}.get(word, set()).add(rank)
+        value = {"done": sorted(self._done), "failed": sorted(self._failed)}
+        with contextlib.suppress(OSError):
+            connection.send(hello.answer(self._nonce, rank, value))
+        if word == "finish":
+            self._ends_at = min(self._ends_at, time.monotonic() + _LAST_WORDS_S)
+            self._stop_accepting()
+
+    def _stop_accepting(self) -> None:
+        if self._server is not None:
+            self._selector.unregister(self._server)
+            self._server.close()
+            self._server = None
+
+    def _close(self, connection: socket.socket) -> None:
+        self._selector.unregister(connection)
+        del self._since[connection], self._received[connection]
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        connection.close()
+        if self._server is None and not self._since:
+            self.end()
+
+
+class Duty(NamedTuple):
+    """What a detached listener is told.
+
+    `record` is a file in which it names itself as long as it lives, for the next preflight should this one be cut off;
+    `nonce_path` is the file that it removes in the end.
+    """
+
+    record: str
+    nonce: str
+    nonce_path: str | None
+    lifetime_s: float
+
+
+def start(server: socket.socket | None, duty: Duty) -> dict[str, int]:
+    """Start the listener detached and return {"pid", "start_ticks"} of it; the socket is its own from then on."""
+    reader, writer = os.pipe()
+    first = os.fork()
+    if first == 0:
+        _detach(server, writer, duty)
+    os.close(writer)
+    if server is not None:
+        server.close()
+    with os.fdopen(reader, "rb") as pipe:
+        pid = int(pipe.read())
+    os.waitpid(first, 0)
+    process = look(pid) or Process(pid, 0)
+    return process.to_json()
+
+
+def end_recorded(record: str, port: int) -> bool:
+    """End the listener that an earlier preflight of this login left on `port`; return whether there was one."""
+    try:
+        left = read_json(record)
+    except OSError:
+        return False
+    if not left or left.get("port") != port or not is_running(left):
+        return False
+    return end_process(left)
+
+
+def end_process(identity: dict[str, int]) -> bool:
+    """End this very listener, first politely; return whether it is gone."""
+    for signum in (signal.SIGTERM, signal.SIGKILL):
+        if is_running(identity):
+            send(Process(identity["pid"], identity["start_ticks"]), signum)
+        deadline = time.monotonic() + _KILL_WAIT_S
+        while is_running(identity) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    return not is_running(identity)
+
+
+def _detach(server: socket.socket | None, writer: int, duty: Duty) -> None:
+    """Become the listener in a session of its own; never returns into the caller's code."""
+    try:
+        os.setsid()
+        pid = os.fork()
+        if pid == 0:
+            _become(server, duty)
+        else:
+            os.write(writer, str(pid).encode())
+    finally:
+        os._exit(0)
+
+
+def _become(server: socket.socket | None, duty: Duty) -> None:
+    detach_stdio()
+    _close_others(server)
+    listener = Listener(server, duty.nonce, duty.lifetime_s)
+    signal.signal(signal.SIGTERM, listener.end)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    port = server.getsockname()[1] if server is not None else None
+    with contextlib.suppress(OSError):
+        write_json(duty.record, {**myself().to_json(), "port": port})
+    try:
+        listener.serve()
+    finally:
+        for path in (duty.nonce_path, duty.record):
+            with contextlib.suppress(OSError):
+                os.unlink(path or "")
+
+
+def _close_others(server: socket.socket | None) -> None:
+    """Close all that was inherited: somebody waits for the end of those pipes."""
+    kept = server.fileno() if server is not None else None
+    for descriptor in map(int, os.listdir("/proc/self/fd")):
+        if descriptor > 2 and descriptor != kept:  # noqa: PLR2004 - above the three standard descriptors
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
