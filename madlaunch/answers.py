@@ -86,7 +86,6 @@ class PlannedHost:
     name: str
     node_rank: int
     address: str
-    shared_data_path: str
 
     @classmethod
     def from_mapping(cls, name: str, source: Json) -> PlannedHost:
@@ -95,7 +94,6 @@ class PlannedHost:
             name=name,
             node_rank=_value(source, "node_rank", int, 0),
             address=_text(source, "address"),
-            shared_data_path=_text(source, "shared_data_path"),
         )
 
 

@@ -12,7 +12,8 @@ reachable       host
 unreachable     host, reason
 preflight       ok, findings [{check, severity, host, seen, expected, fix, message}], skipped [name],
                 hosts [{host, node_rank, madengine_version, nproc_per_node}]
-render          ranks [{host, node_rank, scripts {major version: text}}], unknown [text]
+render          host, node_rank, scripts {major version: {text, files {name: text}}},
+                refused {major version: reason}, unknown [text]
 start           host, node_rank, command (secrets masked), rank_dir
 line            host, node_rank, text (colors and other escapes taken out)
 rank            outcome of one rank: host, node_rank, state, exit_code, signal, started_at_s, ended_at_s,
@@ -37,7 +38,6 @@ from typing import TYPE_CHECKING
 
 from madlaunch.console_style import Style
 from madlaunch.events import (
-    CommandsRendered,
     Event,
     HostReachable,
     HostUnreachable,
@@ -46,6 +46,7 @@ from madlaunch.events import (
     PlanMade,
     PreflightDone,
     RankEnded,
+    RankRendered,
     RankStarted,
     TaskFailed,
 )
@@ -140,9 +141,12 @@ def _(event: PreflightDone) -> Iterable[tuple[str, dict[str, object]]]:
 
 
 @_said.register
-def _(event: CommandsRendered) -> Iterable[tuple[str, dict[str, object]]]:
-    ranks = [{"host": rank.host, "node_rank": rank.node_rank, "scripts": dict(rank.scripts)} for rank in event.ranks]
-    yield "render", {"ranks": ranks, "unknown": list(event.unknown)}
+def _(event: RankRendered) -> Iterable[tuple[str, dict[str, object]]]:
+    scripts = {script.version: {"text": script.text, "files": dict(script.files)} for script in event.scripts}
+    yield (
+        "render",
+        {**asdict(event), "scripts": scripts, "refused": dict(event.refused)},
+    )
 
 
 @_said.register

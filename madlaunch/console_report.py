@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
     from madlaunch.answers import Finding, RankOutcome, RunOutcome
     from madlaunch.console_style import Style
-    from madlaunch.events import CommandsRendered, PreflightDone
+    from madlaunch.events import PreflightDone, RankRendered
     from madlaunch.request import SettingRow
 
 _SEVERITIES = {"error": ("bad", "error"), "warning": ("warn", "warning"), "note": ("note", "note")}
-_LAST_LINES = 10
+# Below this the columns would be cut to nothing; the terminal wraps instead.
+_TABLE_WIDTH = 80
+_NOT_SET = "(not set)"
 _STATE_WORDS = {"not_started": "not started", "timeout": "time limit"}
 
 
@@ -107,12 +109,13 @@ def first_failure(outcome: RunOutcome, style: Style) -> list[str]:
     for rank in outcome.ranks:
         if rank.node_rank == first.node_rank and rank.last_lines:
             lines.append("  its last lines:")
-            lines += [f"    {style.safe(line)}" for line in rank.last_lines[-_LAST_LINES:]]
+            lines += [f"    {style.safe(line)}" for line in rank.last_lines]
+            lines += [f"  its whole log: {rank.log_path}"] if rank.log_path else []
     return lines
 
 
-def rank_table(ranks: Iterable[RankOutcome], style: Style, width: int) -> list[str]:
-    """Return the table of who did what, at most ``width`` characters wide."""
+def rank_table(ranks: Iterable[RankOutcome], style: Style) -> list[str]:
+    """Return the table of who did what, no wider than the stream."""
     table = Table(box=box.SIMPLE_HEAD if style.unicode else box.ASCII2, pad_edge=False, show_edge=False)
     for name in ("rank", "host", "state", "ended with", "runtime", "performance", "verdict rests on"):
         table.add_column(name, overflow="fold", justify="right" if name == "rank" else "left")
@@ -125,26 +128,34 @@ def rank_table(ranks: Iterable[RankOutcome], style: Style, width: int) -> list[s
         # Text: a host such as "[::1]" or a reason with brackets is no markup.
         table.add_row(*(Text(style.safe(cell.replace("\n", " "))) for cell in cells))
     stream = io.StringIO()
-    Console(file=stream, width=width, no_color=True, force_terminal=False, legacy_windows=False).print(table)
+    Console(
+        file=stream, width=max(style.width, _TABLE_WIDTH), no_color=True, force_terminal=False, legacy_windows=False
+    ).print(table)
     return [line.rstrip() for line in stream.getvalue().splitlines() if line.strip()]
 
 
 def dry_run(settings: Sequence[SettingRow], inventory: Mapping[str, object], sources: Sequence[str]) -> list[str]:
     """Return the settings with their sources and the inventory, secrets masked."""
-    lines = ["Dry run: no host is contacted, nothing is started.", "", "Settings:"]
-    lines += [f"  {row.name} = {row.value}  ({row.source})" for row in settings]
-    lines += ["", "Inventory:"]
+    lines = ["Dry run: no host is contacted, nothing is started.", ""]
+    for group in dict.fromkeys(row.group for row in settings):
+        lines.append(f"Settings: {group}")
+        lines += [f"  {row.name} = {row.value or _NOT_SET}  ({row.source})" for row in settings if row.group == group]
+        lines.append("")
+    lines.append("Inventory:")
     lines += [f"  from {source}" for source in sources]
     text = yaml.safe_dump(without_secrets(inventory), sort_keys=False, allow_unicode=True, width=1000)
     return [*lines, *(f"  {line}" for line in text.splitlines())]
 
 
-def scripts(rendered: CommandsRendered) -> list[str]:
-    """Return, per rank, the text of the script that would run; both forms where the version is not known."""
+def scripts(rendered: RankRendered) -> list[str]:
+    """Return what would run on one host, as it is; both forms where the version of madengine is not known."""
+    place = f"rank {rendered.node_rank} on {rendered.host}"
     lines: list[str] = []
+    for script in rendered.scripts:
+        lines += ["", f"=== {place}, madengine v{script.version}: run.sh", script.text.rstrip("\n")]
+        for name, text in script.files:
+            lines += [f"=== {place}, madengine v{script.version}: {name}", text.rstrip("\n")]
+    lines += [f"=== {place}, madengine v{version}: cannot run: {reason}" for version, reason in rendered.refused]
     if rendered.unknown:
-        lines += ["", f"Only a host can tell: {', '.join(rendered.unknown)}"]
-    for rank in rendered.ranks:
-        for version, text in rank.scripts:
-            lines += ["", f"--- rank {rank.node_rank} on {rank.host}, madengine v{version} ---", text.rstrip("\n")]
+        lines.append(f"=== {place}: only the host can tell: {', '.join(rendered.unknown)}")
     return lines

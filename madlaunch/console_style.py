@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_FILE_WIDTH = 160
 _RESET = "\x1b[0m"
 _CODES = {"good": "\x1b[32m", "bad": "\x1b[1;31m", "warn": "\x1b[33m", "strong": "\x1b[1m"}
 _UNICODE = {"good": "✓", "bad": "✗", "warn": "!", "run": "→", "note": "·"}
@@ -29,6 +32,8 @@ class Style:
 
     color: bool
     unicode: bool
+    width: int = _FILE_WIDTH
+    """Characters a line can have before it wraps."""
 
     @classmethod
     def of(cls, stream: TextIO, environ: Mapping[str, str]) -> Style:
@@ -38,7 +43,11 @@ class Style:
         encoding = (getattr(stream, "encoding", None) or "").lower().replace("-", "")
         # With LC_ALL=C Python still writes UTF-8; the terminal was told otherwise.
         plain_locale = environ.get("LC_ALL", "") in {"C", "POSIX"}
-        return cls(color=color and not environ.get("NO_COLOR"), unicode=encoding == "utf8" and not plain_locale)
+        width = _FILE_WIDTH
+        if stream.isatty():
+            with suppress(OSError, ValueError):
+                width = os.get_terminal_size(stream.fileno()).columns or _FILE_WIDTH
+        return cls(color and not environ.get("NO_COLOR"), encoding == "utf8" and not plain_locale, width)
 
     def symbol(self, kind: str) -> str:
         """Return the symbol of ``kind`` (good, bad, warn, run, note), colored if the stream has colors."""

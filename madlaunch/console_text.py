@@ -3,13 +3,11 @@
 
 from __future__ import annotations
 
-import shutil
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
 from madlaunch import console_report as report
 from madlaunch.events import (
-    CommandsRendered,
     Event,
     HostReachable,
     HostUnreachable,
@@ -18,6 +16,7 @@ from madlaunch.events import (
     PlanMade,
     PreflightDone,
     RankEnded,
+    RankRendered,
     RankStarted,
     TaskFailed,
 )
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from madlaunch.job import Job
     from madlaunch.request import PlayRequest
 
-_FILE_WIDTH = 160
 _LEVELS = {"error": "bad", "warning": "warn", "note": "note"}
 _ENDINGS = {
     "ok": ("good", "Multi-node training completed successfully!"),
@@ -53,7 +51,9 @@ class TextReporter:
         self._verbose = verbose
         self._planned = 0
         self._reachable = 0
+        self._unreachable: set[str] = set()
         self._started = False
+        self._reported = False
         self._labels: dict[tuple[str, int], str] = {}
 
     def begin(self) -> None:
@@ -99,12 +99,12 @@ class TextReporter:
     def _start_block(self, plan: Plan) -> list[str]:
         count, style = len(plan.hosts), self._voice.style
         doing = "Starting multi-node training" if self._job.mode == "run" else "Checking multi-node training"
-        shared = list(dict.fromkeys(host.shared_data_path or "none" for host in plan.hosts))
+        inventory = "as the inventory says" if self._request.inventory_sources else "none"
         return [
             style.paint("strong", f"{doing} on {count} node{'' if count == 1 else 's'}"),
             f"Model: {plan.model}",
             f"Master: {plan.master_addr}:{plan.master_port}",
-            f"Shared data: {', '.join(shared)}",
+            f"Shared data: {self._job.shared_data_path or inventory}",
             f"Nodes: {', '.join(host.name for host in plan.hosts)}",
             f"Run id: {plan.run_id}",
             "",
@@ -120,10 +120,14 @@ class TextReporter:
 
     @_show.register
     def _(self, event: HostUnreachable) -> None:
-        self._say("bad", f"{event.host} is not reachable: {event.reason.strip()}".replace("\n", "\n    "))
+        # Every step that tries the host again fails in the same way.
+        if event.host not in self._unreachable:
+            self._say("bad", f"{event.host} is not reachable: {event.reason.strip()}".replace("\n", "\n    "))
+        self._unreachable.add(event.host)
 
     @_show.register
     def _(self, event: PreflightDone) -> None:
+        self._reported = True
         self._lines(report.preflight_report(event, self._voice.style))
 
     @_show.register
@@ -139,7 +143,7 @@ class TextReporter:
         self._voice.out.say(report.rank_end(event.outcome, self._voice.style))
 
     @_show.register
-    def _(self, event: CommandsRendered) -> None:
+    def _(self, event: RankRendered) -> None:
         self._lines(report.scripts(event))
 
     @_show.register
@@ -154,12 +158,15 @@ class TextReporter:
 
     def end(self, outcome: RunOutcome) -> None:
         """Show the results, or why there are none."""
-        if self._job.mode == "run" and outcome.state not in {"preflight", "refused"} and outcome.ranks:
+        shown = self._job.mode == "run" and any(rank.state != "not_started" for rank in outcome.ranks)
+        if shown:
             self._lines(self._results(outcome))
         kind, text = _ENDINGS.get(outcome.state, ("bad", outcome.state))
+        if outcome.state == "preflight" and self._reported:
+            return  # the report has said it
         if outcome.state == "ok" and self._job.mode != "run":
             return
-        reason = f": {outcome.reason}" if outcome.reason else ""
+        reason = f": {outcome.reason}" if outcome.reason and not shown else ""
         code = "" if outcome.exit_code == 0 else f" (exit code {outcome.exit_code})"
         self._say(kind, f"{text}{reason}{code}")
 
@@ -167,17 +174,18 @@ class TextReporter:
         style = self._voice.style
         good = sum(rank.state == "ok" for rank in outcome.ranks)
         kind = "good" if good == len(outcome.ranks) else "bad"
-        width = shutil.get_terminal_size((_FILE_WIDTH, 0)).columns if style.color else _FILE_WIDTH
+        # With a first failure its reason is above already.
+        reason = "" if outcome.first_failure else outcome.reason.replace("\n", " ")
         places = (
-            ("Run id", self._request.run_id), ("Logs", str(self._job.log_dir)),
+            ("Verdict", reason), ("Run id", self._request.run_id), ("Logs", str(self._job.log_dir)),
             ("Performance", outcome.perf_csv), ("Summary", outcome.summary_json),
         )  # fmt: skip
         return [
             "",
             style.paint("strong", "Training Results:"),
             *report.first_failure(outcome, style),
-            *report.rank_table(outcome.ranks, style, width),
-            *(f"{label}: {text}" for label, text in places if text),
+            *report.rank_table(outcome.ranks, style),
+            *(f"{label}: {style.safe(text)}" for label, text in places if text),
             f"{style.symbol(kind)} Successful nodes: {good}/{len(outcome.ranks)}",
         ]
 

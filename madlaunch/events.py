@@ -55,22 +55,27 @@ class PreflightDone:
 
 
 @dataclass(frozen=True, slots=True)
-class RenderedRank:
-    """What would run on one host: a script per madengine major version that is possible."""
+class RenderedScript:
+    """What would run on a host under one major version of madengine; secrets are masked."""
 
-    host: str
-    node_rank: int
-    scripts: tuple[tuple[str, str], ...]
-    """Pairs of major version and text, in the order of the versions."""
+    version: str
+    text: str
+    files: tuple[tuple[str, str], ...]
+    """Pairs of name and text of the files beside the script."""
 
 
 @dataclass(frozen=True, slots=True)
-class CommandsRendered:
-    """A dry run: what would run where."""
+class RankRendered:
+    """A dry run: what would run on one host."""
 
-    ranks: tuple[RenderedRank, ...]
+    host: str
+    node_rank: int
+    scripts: tuple[RenderedScript, ...]
+    """One per major version that is possible, in the order of the versions."""
+    refused: tuple[tuple[str, str], ...]
+    """Pairs of major version and the reason why this job cannot run under it."""
     unknown: tuple[str, ...]
-    """What only a host can tell."""
+    """What only the host can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +140,7 @@ Event = (
     | HostReachable
     | HostUnreachable
     | PreflightDone
-    | CommandsRendered
+    | RankRendered
     | RankStarted
     | OutputLines
     | RankEnded
@@ -154,6 +159,7 @@ class Translator:
 
     def __init__(self) -> None:
         self._labels: dict[str, tuple[str, int]] = {}
+        self._speakers: frozenset[str] = frozenset()
 
     def translate(self, raw: Json) -> list[Event]:
         """Return what one event of ansible-runner says; nothing for an event that does not matter here.
@@ -177,13 +183,14 @@ class Translator:
         result = data.get("res")
         result = result if isinstance(result, Mapping) else {}
         answer = result.get("madlaunch")
+        if isinstance(answer, Mapping) and answer.get("kind") == "start" and answer.get("error"):
+            return [TaskFailed(*_names(data), message=str(answer["error"]))]
         if isinstance(answer, Mapping):
             event = self._answer(str(data.get("host", "")), answer, failed=failed)
             if event is not None:
                 return [event]
         if failed and not data.get("ignore_errors"):
-            host, task, action = (str(data.get(key) or "") for key in ("host", "task", "task_action"))
-            return [TaskFailed(host, task, action, _message(result))]
+            return [TaskFailed(*_names(data), message=_message(result))]
         return []
 
     def _answer(self, host: str, answer: Json, *, failed: bool) -> Event | None:
@@ -193,11 +200,14 @@ class Translator:
         if kind == "probe" and not failed:
             return HostReachable(host)
         read = _READERS.get(str(kind))
-        return None if read is None else read(answer)
+        if read is None or (failed and kind == "render"):
+            return None
+        return read(answer)
 
     def _plan(self, answer: Json) -> PlanMade:
         plan = Plan.from_mapping(mapping_at(answer, "plan"))
         self._labels = {f"[{host.name}:{host.node_rank}": (host.name, host.node_rank) for host in plan.hosts}
+        self._speakers = frozenset(f"{host.name} (rank {host.node_rank})" for host in plan.hosts)
         return PlanMade(plan)
 
     def _text(self, stdout: str) -> list[Event]:
@@ -215,17 +225,22 @@ class Translator:
                 if lines:
                     events.append(OutputLines(tuple(lines)))
                     lines = []
-                events.append(_note(line))
+                events.append(self._note(line))
         if lines:
             events.append(OutputLines(tuple(lines)))
         return events
 
+    def _note(self, line: str) -> Note:
+        """Tell what the collection says about a rank, and Ansible's warnings, from Ansible's ordinary output."""
+        for prefix, level in _LEVELS.items():
+            if line.startswith(prefix):
+                return Note(level, line.removeprefix(prefix))
+        return Note("note" if line.partition(": ")[0] in self._speakers else "output", line)
 
-def _note(line: str) -> Note:
-    for prefix, level in _LEVELS.items():
-        if line.startswith(prefix):
-            return Note(level, line.removeprefix(prefix))
-    return Note("output", line)
+
+def _names(data: Json) -> tuple[str, str, str]:
+    """Return host, task and action of a result."""
+    return str(data.get("host") or ""), str(data.get("task") or ""), str(data.get("task_action") or "")
 
 
 def _message(result: Json) -> str:
@@ -253,15 +268,21 @@ def _started(answer: Json) -> RankStarted:
     return RankStarted(node_rank=_rank(answer), **texts)
 
 
-def _rendered(answer: Json) -> CommandsRendered:
-    hosts = mapping_at(answer, "hosts")
-    ranks = []
-    for name in hosts:
-        scripts = mapping_at(mapping_at(hosts, name), "scripts")
-        pairs = tuple(sorted((str(version), str(text)) for version, text in scripts.items()))
-        ranks.append(RenderedRank(name, _rank(mapping_at(hosts, name)), pairs))
-    ranks.sort(key=lambda rank: rank.node_rank)
-    return CommandsRendered(tuple(ranks), tuple(str(name) for name in _list(answer.get("unknown"))))
+def _rendered(answer: Json) -> RankRendered:
+    scripts, files, refused = (mapping_at(answer, key) for key in ("scripts", "files", "refused"))
+    return RankRendered(
+        host=str(answer.get("host") or ""),
+        node_rank=_rank(answer),
+        scripts=tuple(
+            RenderedScript(version, text, _pairs(mapping_at(files, version))) for version, text in _pairs(scripts)
+        ),
+        refused=_pairs(refused),
+        unknown=tuple(str(name) for name in _list(answer.get("unknown"))),
+    )
+
+
+def _pairs(source: Json) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted((str(name), str(text)) for name, text in source.items()))
 
 
 def _rank(source: Json) -> int:

@@ -23,7 +23,6 @@ from madlaunch.errors import (
     EXIT_USAGE,
 )
 from madlaunch.events import (
-    CommandsRendered,
     Event,
     HostReachable,
     HostUnreachable,
@@ -31,6 +30,7 @@ from madlaunch.events import (
     PlayEnded,
     PreflightDone,
     RankEnded,
+    RankRendered,
     RankStarted,
     RunEnded,
     TaskFailed,
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # The tasks that only judge what the user gave.
-_REQUEST_ACTIONS = ("launch_plan", "validate_argument_spec")
+_REQUEST_ACTIONS = ("launch_plan", "job_render", "validate_argument_spec")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _(event: PreflightDone, progress: Progress) -> Progress:
 
 
 @_fold.register
-def _(event: CommandsRendered, progress: Progress) -> Progress:
+def _(event: RankRendered, progress: Progress) -> Progress:
     del event
     return replace(progress, rendered=True)
 

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -165,9 +165,12 @@ class Session:
         control = Path(plan.log_dir if plan and plan.log_dir else self._job.log_dir) / "control"
         try:
             control.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = control / ".stop"
+            draft = control / ".interrupt"
             draft.write_text(json.dumps({"reason": "interrupt"}), encoding="utf-8")
-            draft.replace(control / "stop")
+            # A link: readers never see half of it, and a stop that a failed rank asked for before stays as it is.
+            with suppress(FileExistsError):
+                (control / "stop").hardlink_to(draft)
+            draft.unlink()
         except OSError as error:
             self._reporter.note("error", f"the stop request could not be written to {control}: {error.strerror}")
 

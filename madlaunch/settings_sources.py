@@ -62,11 +62,11 @@ def misspelled_variables(table: Iterable[Setting[Any]], environ: Mapping[str, st
         for name in environ
         if name.startswith(ENVIRONMENT_PREFIX) and name not in {*known.values(), *_OTHER_VARIABLES}
     )
-    sentences = []
-    for name in strange:
-        for near in difflib.get_close_matches(name.removeprefix(ENVIRONMENT_PREFIX), known, n=1, cutoff=0.8):
-            sentences.append(f"environment variable {name} is not a setting and was ignored; {known[near]} is one")
-    return tuple(sentences)
+    return tuple(
+        f"environment variable {name} is not a setting and was ignored; {known[near]} is one"
+        for name in strange
+        for near in difflib.get_close_matches(name.removeprefix(ENVIRONMENT_PREFIX), known, n=1, cutoff=0.8)
+    )
 
 
 def from_file(settable: Mapping[str, Setting[Any]], config: Setting[str], given: Given, cwd: Path) -> dict[str, Given]:

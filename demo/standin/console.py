@@ -44,7 +44,7 @@ def logged_to(path: str, *, live: bool) -> Iterator[None]:
     errors = "surrogateescape" if raw_bytes() else "strict"
     if raw_bytes() and isinstance(sys.__stdout__, io.TextIOWrapper):
         sys.__stdout__.reconfigure(errors=errors)
-    with open(path, "w", buffering=1, errors=errors, newline="") as log:  # noqa: PTH123, PLW1514 - the locale's encoding, as the real tool
+    with open(path, "w", buffering=1, errors=errors, newline="") as log:  # noqa: PTH123 - the locale's encoding, as the real tool
         tee = Tee(log, live=live)
         with contextlib.redirect_stdout(tee), contextlib.redirect_stderr(tee):
             yield
@@ -80,8 +80,8 @@ def finish(process: subprocess.Popen[bytes], command: str, *, live: bool) -> str
 
 def _text(stream: IO[bytes]) -> TextIO:
     if raw_bytes():
-        return io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="\n")  # type: ignore[arg-type]
-    return io.TextIOWrapper(stream)  # type: ignore[arg-type]
+        return io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="\n")
+    return io.TextIOWrapper(stream)
 
 
 def sh(command: str, *, live: bool = False, can_fail: bool = False) -> str:

@@ -25,8 +25,37 @@ _DOCKER_ERROR = 125
 _SHELL_ERROR = 2
 # Options of `docker run` whose value is the next word; all others stand alone or carry it after "=".
 _WITH_VALUE = frozenset(
-    "-u --user --network --group-add --cap-add --device --security-opt --env -e -v --volume --workdir -w --name"
-    " --cpuset-cpus --gpus --shm-size --ulimit --mount --ipc --pid --hostname -h --memory -m --label -l --cpus --runtime".split()
+    [
+        "-u",
+        "--user",
+        "--network",
+        "--group-add",
+        "--cap-add",
+        "--device",
+        "--security-opt",
+        "--env",
+        "-e",
+        "-v",
+        "--volume",
+        "--workdir",
+        "-w",
+        "--name",
+        "--cpuset-cpus",
+        "--gpus",
+        "--shm-size",
+        "--ulimit",
+        "--mount",
+        "--ipc",
+        "--pid",
+        "--hostname",
+        "-h",
+        "--memory",
+        "-m",
+        "--label",
+        "-l",
+        "--cpus",
+        "--runtime",
+    ]
 )
 
 
@@ -142,7 +171,7 @@ def _environment(container_id: str, given: list[str]) -> dict[str, str]:
     """What a process in the container sees: nothing of the host's environment but PATH and HOME."""
     path = os.environ.get("MADENGINE_STANDIN_PATH") or f"{os.environ.get('PATH', '')}:{_DEMO_BIN}:{_SYSTEM_PATH}"
     env = {"PATH": path, "HOME": os.environ.get("HOME", "/"), "HOSTNAME": os.uname().nodename}
-    env.update(item.split("=", 1) for item in given if "=" in item)
+    env.update((name, value) for name, equals, value in (item.partition("=") for item in given) if equals)
     env[_MARK] = container_id
     return env
 

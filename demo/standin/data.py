@@ -28,7 +28,7 @@ class Data:
                         settings["mirrorlocal"] = mirror
 
     def find(self, name: str) -> dict[str, str] | None:
-        """Return {"type", "path"} of the first provider that has the data, or None; the path is on this host.
+        """Return {"type", "path", "script"} of the first provider that has the data, or None; the path is on this host.
 
         Raises:
             RuntimeError: The mirror does not exist.
@@ -39,7 +39,7 @@ class Data:
             path = self._source(name, kind, kinds[kind])
             if path is not None:
                 print(f"MAD_DATA_PROVIDER::{name}: found in {kind}. ")
-                return {"type": kind, "path": path}
+                return {"type": kind, "path": path, "script": kinds[kind]["path"] if kind == "custom" else ""}
         print(f"MAD_DATA_PROVIDER::{name}: not found.")
         return None
 
@@ -57,6 +57,13 @@ class Data:
         if kind == "custom" and not Path(settings["path"]).exists():
             return None
         return str(target)
+
+
+def preparation(data: Data | None, model: dict[str, Any]) -> list[str]:
+    """Return the scripts that fetch a model's data, to be run in the container."""
+    found = [data.find(name) for name in model.get("data", "").split(",") if name] if data else []
+    scripts = [source for source in found if source is not None and source["script"]]
+    return [f"mkdir -p {s['path']}; cd {s['path']}; bash {Path.cwd()}/{s['script']} " for s in scripts]
 
 
 def provide(data: Data | None, model: dict[str, Any]) -> tuple[dict[str, str], str, dict[str, str]]:

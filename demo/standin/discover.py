@@ -25,14 +25,17 @@ def all_models(*, scoped_tags: bool) -> list[Model]:
     if not Path("models.json").exists():
         message = "models.json file not found."
         raise FileNotFoundError(message)
-    models: list[Model] = json.loads(Path("models.json").read_text())  # noqa: PLW1514 - the locale's, as the real tool
+    models: list[Model] = json.loads(Path("models.json").read_text())
     for name in os.listdir("scripts"):  # noqa: PTH208 - the order of the directory, as the real tool
         folder = Path("scripts", name)
         if (folder / "get_models_json.py").exists():
             message = f"{folder}/get_models_json.py: models made by a program are not supported"
             raise UnsupportedError(message)
         if (folder / "models.json").exists():
-            models += [_below(name, model, scoped_tags=scoped_tags) for model in json.loads((folder / "models.json").read_text())]  # noqa: PLW1514
+            models += [
+                _below(name, model, scoped_tags=scoped_tags)
+                for model in json.loads((folder / "models.json").read_text())
+            ]
     return models
 
 
@@ -103,7 +106,9 @@ def dockerfiles(model: Model, listing: str, contexts: dict[str, str]) -> list[st
     Raises:
         RuntimeError: None is left.
     """
-    files = [name for name in listing.split("\n") if "'NVIDIA'" not in contexts[name] and "'CENTOS'" not in contexts[name]]
+    files = [
+        name for name in listing.split("\n") if "'NVIDIA'" not in contexts[name] and "'CENTOS'" not in contexts[name]
+    ]
     if not files:
         message = "No dockerfiles matching context found for model " + model["name"]
         raise RuntimeError(message)

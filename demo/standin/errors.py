@@ -9,5 +9,5 @@ EXIT_UNSUPPORTED = 70
 class UnsupportedError(BaseException):
     """The real tool can do this and the stand-in cannot.
 
-    Not an Exception: the places that turn every exception into a failed model, as the real tool does, must not catch it.
+    Not an Exception: the places that make a failed model of every exception, as the real tool does, must not catch it.
     """

@@ -51,9 +51,7 @@ def device_argument(requested: str, devices: str | None, system: int) -> tuple[s
     number = len(offered) if requested == "-1" else int(requested)
     print(f"NGPUS requested is {number} out of {system}")
     if number > system or number > len(offered):
-        message = (
-            f"Too many gpus requested({number}). System has {system} gpus. Context has {len(offered)} gpus."
-        )
+        message = f"Too many gpus requested({number}). System has {system} gpus. Context has {len(offered)} gpus."
         raise RuntimeError(message)
     words = "--device=/dev/kfd " + "".join(f"--device=/dev/dri/renderD{render_node(gpu)} " for gpu in offered[:number])
     print(f"GPU arguments: {words}")

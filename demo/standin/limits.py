@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from types import FrameType
-from typing import Iterator
+from typing import TYPE_CHECKING, Iterator
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 
 @contextlib.contextmanager

@@ -10,11 +10,33 @@ from typing import Any, Dict
 
 Row = Dict[str, Any]
 
-_SHARED_1 = "training_precision pipeline args tags docker_file base_docker docker_sha docker_image git_commit machine_name".split()
-_SHARED_2 = (
-    "gpu_architecture performance metric relative_change status build_duration test_duration dataname data_provider_type"
-    " data_size data_download_duration build_number additional_docker_run_options"
-).split()
+_SHARED_1 = [
+    "training_precision",
+    "pipeline",
+    "args",
+    "tags",
+    "docker_file",
+    "base_docker",
+    "docker_sha",
+    "docker_image",
+    "git_commit",
+    "machine_name",
+]
+_SHARED_2 = [
+    "gpu_architecture",
+    "performance",
+    "metric",
+    "relative_change",
+    "status",
+    "build_duration",
+    "test_duration",
+    "dataname",
+    "data_provider_type",
+    "data_size",
+    "data_download_duration",
+    "build_number",
+    "additional_docker_run_options",
+]
 COLUMNS_V1 = ["model", "n_gpus", *_SHARED_1, *_SHARED_2]
 COLUMNS_V2 = ["model", "n_gpus", "nnodes", "gpus_per_node", *_SHARED_1, "deployment_type", "launcher", *_SHARED_2]
 
@@ -48,7 +70,12 @@ def add_multiple(path: str, results: str, common: Row) -> None:
     shared = {k: v for k, v in flat(common).items() if k not in ("model", "performance", "metric", "status")}
     Path("common_info.json").write_text(json.dumps(shared), encoding="utf-8")
     entries = [
-        {**shared, **line, "model": f"{common['model']}_{line['model']}", "status": "SUCCESS" if line["performance"] else "FAILURE"}
+        {
+            **shared,
+            **line,
+            "model": f"{common['model']}_{line['model']}",
+            "status": "SUCCESS" if line["performance"] else "FAILURE",
+        }
         for line in lines
     ]
     table, known = read_table(path)

@@ -49,11 +49,14 @@ def make_parser() -> argparse.ArgumentParser:
     """Return the parser of v1, abbreviations of long options included."""
     parser = argparse.ArgumentParser(
         prog="madengine",
-        description="A Models automation and dashboarding command-line tool to run LLMs and Deep Learning models locally.",
+        description="A Models automation and dashboarding command-line tool to run LLMs and Deep Learning models"
+        " locally.",
     )
     parser.add_argument("-v", "--version", action="version", version=VERSION)
     commands = parser.add_subparsers(
-        title="Commands", description="Available commands for running models, generating reports, and toolings.", dest="command"
+        title="Commands",
+        description="Available commands for running models, generating reports, and toolings.",
+        dest="command",
     )
     _add_run(commands.add_parser("run", help="Run models on container"))
     found = commands.add_parser("discover", help="Discover the models.")

@@ -27,7 +27,7 @@ def make(text: str, file: str | None) -> dict[str, Any]:
     merge(context["docker_build_arg"], secrets)
     merge(context["docker_env_vars"], secrets)
     if file:
-        merge(context, json.loads(Path(file).read_text()))  # noqa: PLW1514 - the locale's encoding, as the real tool
+        merge(context, json.loads(Path(file).read_text()))
     if text:
         merge(context, ast.literal_eval(text))
     context["docker_env_vars"]["MAD_MULTI_NODE_RUNNER"] = runner(context["multi_node_args"])

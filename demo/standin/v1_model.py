@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from standin import container, discover, gpus, perf
 from standin.console import sh, show_command
-from standin.data import Data, provide
+from standin.data import Data, preparation, provide
 from standin.errors import UnsupportedError
 from standin.limits import time_limit
+
+if TYPE_CHECKING:
+    import argparse
 
 _DEFAULT_TIMEOUT_S = 7200
 _OPTIONS = (
@@ -35,7 +37,9 @@ class Model:
         data: The providers of data.json, if there is one.
     """
 
-    def __init__(self, info: discover.Model, context: dict[str, Any], options: argparse.Namespace, data: Data | None) -> None:
+    def __init__(
+        self, info: discover.Model, context: dict[str, Any], options: argparse.Namespace, data: Data | None
+    ) -> None:
         self._info = info
         self._context = context
         self._options = options
@@ -48,7 +52,7 @@ class Model:
         Raises:
             Exception: Anything that makes the model a failure.
         """
-        print("")
+        print()
         print(f"Running model {self._info['name']} on container built from {dockerfile}")
         if self._info.get("url"):
             message = f"model {self._info['name']} has a url to clone"
@@ -61,7 +65,7 @@ class Model:
         timeout = self._options.timeout if self._options.timeout >= 0 else self._info.get("timeout", _DEFAULT_TIMEOUT_S)
         print(f"Setting timeout to {timeout} seconds.")
         with time_limit(timeout):
-            print("")
+            print()
             self._start(options, name, row["docker_image"])
             self._prepare(row)
             self._run_script(row)
@@ -86,7 +90,8 @@ class Model:
             print(f"MAD_CONTAINER_IMAGE is {given}")
             print("Warning: User override MAD_CONTAINER_IMAGE. Model support on image not guaranteed.")
             return "container_" + str(given).replace("/", "_").replace(":", "_")
-        image = self._info["name"].replace("/", "_").lower() + "_" + Path(dockerfile).name.replace(".Dockerfile", "")
+        short = Path(dockerfile).name.replace(".Dockerfile", "")
+        image = f"{self._info['name'].replace('/', '_').lower()}_{short}"
         row["docker_file"] = dockerfile
         row["docker_image"] = "ci-" + image
         print("Building Docker image...")
@@ -134,7 +139,8 @@ class Model:
                 "Please stop (docker stop --time=1 SHA) and remove this (docker rm -f SHA) to proceed..."
             )
             raise RuntimeError(message)
-        command = f"docker run -t -d -u {user}:{group} {options} -v {Path.cwd()}:/myworkspace/ --workdir /myworkspace/ --name {name} {image} cat "
+        command = f"docker run -t -d -u {user}:{group} {options} -v {Path.cwd()}:/myworkspace/ "
+        command += f"--workdir /myworkspace/ --name {name} {image} cat "
         show_command(command)
         self._container = container.Container(command, image)
         print(self._container.id)
@@ -153,8 +159,14 @@ class Model:
         print("MODEL REPO COMMIT: ", commit)
         print(_RULE)
         self._exec(f"cp -vLR --preserve=all {folder}/. {_DIRECTORY}/")
+        for script in preparation(self._data, self._info):
+            self._exec(script)
         row["build_number"] = os.environ.get("BUILD_NUMBER", "0")
-        build = {"node_name": row["machine_name"], "build_number": row["build_number"], "model_name": self._info["name"]}
+        build = {
+            "node_name": row["machine_name"],
+            "build_number": row["build_number"],
+            "model_name": self._info["name"],
+        }
         print(f"Build Info::{build}")
         self._exec(f"chmod -R a+rw {_DIRECTORY}")
 
@@ -166,8 +178,8 @@ class Model:
 
     def _script(self) -> tuple[str, str]:
         """Return the directory of the model's script and the command that starts it there."""
-        scripts = self._info["scripts"]
-        folder, name = (os.path.dirname(scripts), os.path.basename(scripts)) if scripts.endswith(".sh") else (scripts, "run.sh")  # noqa: PTH119, PTH120
+        scripts: str = self._info["scripts"]
+        folder, name = os.path.split(scripts) if scripts.endswith(".sh") else (scripts, "run.sh")
         return folder, f"{self._context.get('encapsulate_script', '')} bash {name}"
 
     def _run_script(self, row: perf.Row) -> None:

@@ -3,18 +3,20 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from standin import discover, perf, v1_cli, v1_context
 from standin.console import logged_to, sh
 from standin.data import Data
 from standin.errors import UnsupportedError
 from standin.v1_model import Model
+
+if TYPE_CHECKING:
+    import argparse
 
 _PERFORMANCE = r"sed -n 's/.*performance:\s*\([+|-]\?[0-9]*[.]\?[0-9]*\(e[+|-]\?[0-9]\+\)\?\)\s*.*\s*/\1/p'"
 _METRIC = r"sed -n 's/.*performance:\s*[+|-]\?[0-9]*[.]\?[0-9]*\(e[+|-]\?[0-9]\+\)\?\s*\(\w*\)\s*/\2/p'"
@@ -135,7 +137,8 @@ def _write(output: str, row: perf.Row) -> None:
 def _dockerfiles(info: discover.Model) -> list[str]:
     listing = sh(f"ls {info['dockerfile']}.*", live=True)
     contexts = {
-        file: sh(f"head -n5 {file} | grep '# CONTEXT ' | sed 's/# CONTEXT //g'", live=True) for file in listing.split("\n")
+        file: sh(f"head -n5 {file} | grep '# CONTEXT ' | sed 's/# CONTEXT //g'", live=True)
+        for file in listing.split("\n")
     }
     files = discover.dockerfiles(info, listing, contexts)
     print(f"FILTERED dockerfiles are { {file: contexts[file] for file in files} }")
@@ -144,7 +147,9 @@ def _dockerfiles(info: discover.Model) -> list[str]:
 
 def _new_row(info: discover.Model, context: dict[str, Any]) -> perf.Row:
     """Return the row of a model that has not run, with the keys in v1's order."""
-    row: perf.Row = dict.fromkeys(["model", "pipeline", *[name for name in perf.COLUMNS_V1 if name not in ("model", "pipeline")]], "")
+    row: perf.Row = dict.fromkeys(
+        ["model", "pipeline", *[name for name in perf.COLUMNS_V1 if name not in ("model", "pipeline")]], ""
+    )
     row.update(
         model=info["name"],
         pipeline=os.environ.get("pipeline"),  # noqa: SIM112 - the real name

@@ -23,12 +23,12 @@ def discover(options: dict[str, Any]) -> int:
     tags = split_tags(options["tags"])
     panel("Model Discovery", ["🔍 Discovering Models", f"Tags: {tags or 'All models'}"])
     try:
-        selected = select(tags)
+        select(tags)
     except (OSError, ValueError) as error:
         say(f"💥 Model discovery failed: {error}")
         return EXIT_FAILURE
     say("✅ Model discovery completed successfully")
-    return 0 if selected is not None else EXIT_FAILURE
+    return 0
 
 
 def select(tags: list[str]) -> list[models.Model]:
@@ -62,7 +62,7 @@ def run(options: dict[str, Any]) -> int:
     """Build and run the models of the tags.
 
     Returns:
-        0 when all went well, 1 when cancelled, 2 when there was nothing to build, 3 when a model failed, 4 for arguments.
+        0 all went well, 1 cancelled, 2 nothing to build, 3 a model failed, 4 bad arguments.
 
     Raises:
         ExitError: 4, for a bad context.

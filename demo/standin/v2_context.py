@@ -57,7 +57,7 @@ def make(text: str, file: str | None) -> Context:
 
 def _from_file(path: str) -> Context:
     try:
-        context = json.loads(Path(path).read_text())  # noqa: PLW1514 - the locale's encoding, as the real tool
+        context = json.loads(Path(path).read_text())
     except (FileNotFoundError, json.JSONDecodeError) as error:
         _fail(f"❌ Failed to load additional context file: {error}")
     if not isinstance(context, dict):
@@ -75,7 +75,8 @@ def _from_text(text: str) -> Context:
             parsed = ast.literal_eval(text)
         except (ValueError, SyntaxError) as error:
             _fail(
-                f"❌ Invalid additional_context format: {error}", f"💡 Use JSON or a Python dict literal, e.g. {_EXAMPLE}"
+                f"❌ Invalid additional_context format: {error}",
+                f"💡 Use JSON or a Python dict literal, e.g. {_EXAMPLE}",
             )
     if not isinstance(parsed, dict):
         _fail("❌ additional_context must be a JSON object at the top level, not a list or scalar.")
@@ -98,7 +99,11 @@ def _check_types(context: Context) -> None:
         _wrong("docker_env_vars", "an object")
     if not isinstance(context.get("docker_env_vars", {}).get("ROCM_PATH"), (str, type(None))):
         _wrong("docker_env_vars['ROCM_PATH']", "a string (container ROCm root override)")
-    for keys, kind, name in ((_OBJECTS, dict, "an object"), (_ARRAYS, list, "an array"), (_DEPLOYMENTS, dict, "an object")):
+    for keys, kind, name in (
+        (_OBJECTS, dict, "an object"),
+        (_ARRAYS, list, "an array"),
+        (_DEPLOYMENTS, dict, "an object"),
+    ):
         for key in keys:
             if not isinstance(context.get(key, kind()), kind):
                 _wrong(key, name)

@@ -4,16 +4,34 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from standin.discover import Model
+if TYPE_CHECKING:
+    from standin.discover import Model
 
 # The only variables of madengine's own environment that reach the container; the context's win over them.
-FROM_PROCESS = (
-    "MASTER_ADDR MASTER_PORT WORLD_SIZE RANK NODE_RANK NNODES NPROC_PER_NODE MAD_MULTI_NODE_RUNNER MAD_COLLECT_METRICS"
-    " NCCL_SOCKET_IFNAME GLOO_SOCKET_IFNAME NCCL_DEBUG NCCL_IB_DISABLE NCCL_NET_GDR_LEVEL PRIMUS_CONFIG_PATH PRIMUS_CLI_EXTRA"
-    " TORCH_ELASTIC_RDZV_TIMEOUT HIP_VISIBLE_DEVICES ROCR_VISIBLE_DEVICES CUDA_VISIBLE_DEVICES"
-).split()
+FROM_PROCESS = [
+    "MASTER_ADDR",
+    "MASTER_PORT",
+    "WORLD_SIZE",
+    "RANK",
+    "NODE_RANK",
+    "NNODES",
+    "NPROC_PER_NODE",
+    "MAD_MULTI_NODE_RUNNER",
+    "MAD_COLLECT_METRICS",
+    "NCCL_SOCKET_IFNAME",
+    "GLOO_SOCKET_IFNAME",
+    "NCCL_DEBUG",
+    "NCCL_IB_DISABLE",
+    "NCCL_NET_GDR_LEVEL",
+    "PRIMUS_CONFIG_PATH",
+    "PRIMUS_CLI_EXTRA",
+    "TORCH_ELASTIC_RDZV_TIMEOUT",
+    "HIP_VISIBLE_DEVICES",
+    "ROCR_VISIBLE_DEVICES",
+    "CUDA_VISIBLE_DEVICES",
+]
 _TORCHRUN = "torchrun --standalone --nproc_per_node={}"
 _RUNNERS = {
     "deepspeed": "deepspeed --num_gpus={}",
@@ -21,7 +39,9 @@ _RUNNERS = {
 }
 
 
-def container_variables(variables: dict[str, Any], context: dict[str, Any], model: Model, number: int) -> dict[str, Any]:
+def container_variables(
+    variables: dict[str, Any], context: dict[str, Any], model: Model, number: int
+) -> dict[str, Any]:
     """Return the container's variables.
 
     Args:

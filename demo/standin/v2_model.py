@@ -14,7 +14,7 @@ from typing import Any
 
 from standin import container, discover, gpus, perf, v2_status
 from standin.console import logged_to, say, sh, show_command
-from standin.data import Data, provide
+from standin.data import Data, preparation, provide
 from standin.limits import time_limit
 from standin.v2_environment import container_variables
 
@@ -81,14 +81,14 @@ class Model:
         machine = sh("hostname", live=self._live)
         print(f"MACHINE NAME is {machine}")
         docker_options, number, columns = self._docker_options(variables, data)
-        self._row = self._new_row(str(number), machine)
+        self._row = {**self._new_row(str(number), machine), **columns}
         say("\n🏃 Starting Docker container execution...")
         print(f"🏷️  Image: {self._image}\n📦 Container: {self._name()}\n📝 Log file: {log}\n🎮 GPU Vendor: AMD\n{_RULE}")
         try:
             with logged_to(log, live=self._live):
                 print(f"⏰ Setting timeout to {timeout} seconds.")
                 with time_limit(timeout):
-                    self._execute(docker_options, columns, log)
+                    self._execute(docker_options, data, log)
         except Exception as error:  # noqa: BLE001 - v2 makes a failed model of everything
             self._failed(error)
         finally:
@@ -116,7 +116,8 @@ class Model:
         inside = container_variables(variables, self._context, self._info, number)
         quoted = "".join(f"--env {_name(k)}={shlex.quote(str(v))} " for k, v in [*env.items(), *inside.items()])
         mounts += "".join(
-            f"-v {shlex.quote(host)}:{shlex.quote(path)} " for path, host in self._context.get("docker_mounts", {}).items()
+            f"-v {shlex.quote(host)}:{shlex.quote(path)} "
+            for path, host in self._context.get("docker_mounts", {}).items()
         )
         cpus = self._context.get("docker_cpus")
         options += words + (f"--cpuset-cpus {cpus.replace(' ', '')} " if cpus is not None else "") + quoted + mounts
@@ -124,7 +125,7 @@ class Model:
         print(f"Docker options: {options}")
         return options, number, columns
 
-    def _execute(self, options: str, columns: dict[str, str], log: str) -> None:
+    def _execute(self, options: str, data: Data | None, log: str) -> None:
         self._start(options)
         print("👤 Running as user: " + self._exec("whoami"))
         self._exec(f"rm -rf {_DIRECTORY}")
@@ -134,7 +135,8 @@ class Model:
         print(f"{_THIN_RULE}\nMODEL REPO COMMIT:  {commit}\n{_THIN_RULE}")
         self._exec(f"cp -vLR --preserve=all {folder}/. {_DIRECTORY}/")
         self._exec(f"chmod -R a+rw {_DIRECTORY}")
-        self._row.update(columns)
+        for fetch in preparation(data, self._info):
+            self._exec(fetch)
         self._run_script(command)
         self._judge(log)
         if self._options["keep_alive"] or self._options["keep_model_dir"]:
@@ -149,7 +151,9 @@ class Model:
         start_s = time.time()
         say("Running model...")
         arguments = self._context.get("model_args", self._info["args"])
-        output = self._exec(f"cd {_DIRECTORY} && {self._context.get('encapsulate_script', '')} {command} {arguments}", model=True)
+        output = self._exec(
+            f"cd {_DIRECTORY} && {self._context.get('encapsulate_script', '')} {command} {arguments}", model=True
+        )
         if not self._live:
             print(output)
         self._row["test_duration"] = time.time() - start_s
@@ -194,7 +198,8 @@ class Model:
     def _write_row(self, what: str) -> None:
         row = perf.flat(self._row)
         Path("perf_entry.json").write_text(json.dumps({**row, "configs": None}), encoding="utf-8")
-        print(f"\n{_RULE}\n📈 ATTACHING PERFORMANCE METRICS TO DATABASE\n{_RULE}\n📂 Target file: {self._options['output']}")
+        print(f"\n{_RULE}\n📈 ATTACHING PERFORMANCE METRICS TO DATABASE\n{_RULE}")
+        print(f"📂 Target file: {self._options['output']}")
         good = self._row["status"] == "SUCCESS"
         print("🔄 Processing single result..." if good else "⚠️  Processing exception result...")
         perf.add_row(self._options["output"], row)
@@ -203,11 +208,16 @@ class Model:
         perf.add_super(row)
 
     def _new_row(self, number: str, machine: str) -> perf.Row:
-        launcher = self._context.get("distributed", {}).get("launcher") or (self._info.get("distributed") or {}).get("launcher")
+        launcher = self._context.get("distributed", {}).get("launcher") or (self._info.get("distributed") or {}).get(
+            "launcher"
+        )
         launcher = launcher or os.environ.get("MAD_LAUNCHER") or "docker"
         row: perf.Row = dict.fromkeys(perf.COLUMNS_V2, "")
         row.update(
-            {key: self._info.get(key, "") for key in ("training_precision", "args", "tags", "additional_docker_run_options")},
+            {
+                key: self._info.get(key, "")
+                for key in ("training_precision", "args", "tags", "additional_docker_run_options")
+            },
             model=self._info["name"],
             n_gpus=number,
             nnodes="1",
@@ -259,7 +269,8 @@ class Model:
             container.forget(name)
             print(f"✓ Cleaned up existing container '{name}'")
         cwd = shlex.quote(str(Path.cwd()))
-        command = f"docker run -t -d {options} -v {cwd}:/myworkspace/ --workdir /myworkspace/ --name {name} {self._image} cat "
+        command = f"docker run -t -d {options} -v {cwd}:/myworkspace/ "
+        command += f"--workdir /myworkspace/ --name {name} {self._image} cat "
         print(f"> \n{_RULE}\n🏃 DOCKER RUN OPERATION: {command}\n{_RULE}", flush=True)
         self._container = container.Container(command, self._image)
         print(self._container.id)

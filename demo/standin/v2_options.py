@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The options of v2's commands, and click's way of reading them: exact names, and a value is whatever word comes next."""
+"""The options of v2's commands, and click's way to read them: exact names, and a value is whatever word comes next."""
 
 from __future__ import annotations
 

@@ -9,9 +9,21 @@ from typing import Any
 from standin.console import cells, say
 from standin.perf import read_table
 
-_COLUMNS = (
-    "Run Index Model Topology Launcher Deployment GPU_Arch Performance Metric Status Duration Data_Name Data_Provider".split()
-)
+_COLUMNS = [
+    "Run",
+    "Index",
+    "Model",
+    "Topology",
+    "Launcher",
+    "Deployment",
+    "GPU_Arch",
+    "Performance",
+    "Metric",
+    "Status",
+    "Duration",
+    "Data_Name",
+    "Data_Provider",
+]
 
 
 def results_table(title: str, good: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
@@ -32,7 +44,9 @@ def performance_table(path: str, first_row: int) -> None:
         return
     title = f"📊 Performance Results (all {len(rows)} runs, {len(rows) - first_row} from current session)"
     print()
-    _table(title, [name.replace("_", " ") for name in _COLUMNS], [_line(i, row, first_row) for i, row in enumerate(rows)])
+    _table(
+        title, [name.replace("_", " ") for name in _COLUMNS], [_line(i, row, first_row) for i, row in enumerate(rows)]
+    )
     good = sum(row["status"] == "SUCCESS" for row in rows)
     say(f"\nSummary: {len(rows)} total runs, {good} successful, {len(rows) - good} failed")
 
@@ -43,7 +57,16 @@ def _line(number: int, row: dict[str, Any], first_row: int) -> list[str]:
     mark = "➤" if number >= first_row else ""
     names = [row["model"], topology, row["launcher"], row["deployment_type"], row["gpu_architecture"]]
     tail = [row["dataname"] or "N/A", row["data_provider_type"] or "N/A"]
-    return [mark, str(number), *names, row["performance"] or "N/A", row["metric"], status, _time(row["test_duration"]), *tail]
+    return [
+        mark,
+        str(number),
+        *names,
+        row["performance"] or "N/A",
+        row["metric"],
+        status,
+        _time(row["test_duration"]),
+        *tail,
+    ]
 
 
 def _time(text: str) -> str:

@@ -53,9 +53,8 @@ def performance(log: str) -> tuple[str | None, str | None]:
     if found:
         print(f"✓ Extracted performance (HuggingFace format): {found.group(1)} samples_per_second")
         return found.group(1), "samples_per_second"
-    print(
-        "Warning: Performance metric not found in expected format 'performance: NUMBER METRIC' or 'train_samples_per_second'"
-    )
+    expected = "'performance: NUMBER METRIC' or 'train_samples_per_second'"
+    print(f"Warning: Performance metric not found in expected format {expected}")
     return None, None
 
 

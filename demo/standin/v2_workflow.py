@@ -17,9 +17,19 @@ from standin.v2_model import Model
 
 _RULE = "=" * 60
 _WIDE_RULE = "=" * 80
-_IMAGE_FIELDS = (
-    "name tags scripts n_gpus owner training_precision args timeout data cred additional_docker_run_options".split()
-)
+_IMAGE_FIELDS = [
+    "name",
+    "tags",
+    "scripts",
+    "n_gpus",
+    "owner",
+    "training_precision",
+    "args",
+    "timeout",
+    "data",
+    "cred",
+    "additional_docker_run_options",
+]
 
 
 class Workflow:
@@ -54,7 +64,12 @@ class Workflow:
         phase = self._build(tags) if built else self._use_image(tags)
         if built and self._options["skip_model_run"]:
             say("Skipping model run (--skip-model-run) after build.\n")
-            done: dict[str, Any] = {"successful_runs": [], "failed_runs": [], "total_runs": 0, "skipped_model_run": True}
+            done: dict[str, Any] = {
+                "successful_runs": [],
+                "failed_runs": [],
+                "total_runs": 0,
+                "skipped_model_run": True,
+            }
         else:
             done = self._run_models()
         if built and not self._options["skip_model_run"]:
@@ -106,14 +121,18 @@ class Workflow:
             message = f"model {model['name']} has a url to clone"
             raise UnsupportedError(message)
         listing = sh(f"ls {model['dockerfile']}.*", live=True)
-        contexts = {f: sh(f"head -n5 {f} | grep '# CONTEXT ' | sed 's/# CONTEXT //g'", live=True) for f in listing.split("\n")}
+        contexts = {
+            f: sh(f"head -n5 {f} | grep '# CONTEXT ' | sed 's/# CONTEXT //g'", live=True) for f in listing.split("\n")
+        }
         for file in discover.dockerfiles(model, listing, contexts):
             start_s = time.time()
             short = Path(file).name.replace(".Dockerfile", "")
             image = f"ci-{model['name'].replace('/', '_').lower()}_{short}"
-            command = f"docker build  --network=host -t {image} --pull -f {file} --build-arg MAD_SYSTEM_GPU_ARCHITECTURE={gpus.ARCHITECTURE}  ./docker"
+            command = f"docker build  --network=host -t {image} --pull -f {file} "
+            command += f"--build-arg MAD_SYSTEM_GPU_ARCHITECTURE={gpus.ARCHITECTURE}  ./docker"
             log = f"{model['name'].replace('/', '_')}_{short}.build.live.log"
-            text = f"🔨 Executing build command...\n> \n{_WIDE_RULE}\n🔨 DOCKER BUILD OPERATION: {command}\n{_WIDE_RULE}\n"
+            text = "🔨 Executing build command...\n> \n"
+            text += f"{_WIDE_RULE}\n🔨 DOCKER BUILD OPERATION: {command}\n{_WIDE_RULE}\n"
             text += f"✅ DOCKER BUILD COMPLETED SUCCESSFULLY\n{_WIDE_RULE}\n\n"
             Path(log).write_text(text, encoding="utf-8")
             print(f"\n🔨 Starting Docker build for model: {model['name']}\n{text}", end="")
@@ -151,7 +170,11 @@ class Workflow:
         manifest = {
             "built_images": self._builds,
             "built_models": self._cards,
-            "context": {"docker_env_vars": self._context.get("docker_env_vars", {}), "gpu_vendor": "AMD", "guest_os": "UBUNTU"},
+            "context": {
+                "docker_env_vars": self._context.get("docker_env_vars", {}),
+                "gpu_vendor": "AMD",
+                "guest_os": "UBUNTU",
+            },
             "credentials_required": [],
             "summary": phase,
             "deployment_config": {

@@ -180,7 +180,7 @@ def _from_file(path: Path) -> list[_nodelist.Node]:
 
 def _from_slurm() -> list[_nodelist.Node]:
     """Return the nodes of the Slurm job around us."""
-    text = os.environ.get("SLURM_JOB_NODELIST", "")
+    text = os.environ.get("SLURM_JOB_NODELIST") or os.environ.get("SLURM_NODELIST", "")
     if not text:
         msg = (
             "slurm is true, but SLURM_JOB_NODELIST is not set. Run inside an allocation (salloc, sbatch), or set nodes."

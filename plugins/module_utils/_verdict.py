@@ -71,7 +71,7 @@ def judge_rank(rank: Rank, status: Mapping[str, Any], evidence: Mapping[str, Any
         status: STATUS of the node program.
         evidence: EVIDENCE of node/evidence.py, None when it could not be had.
     """
-    known = {**NO_EVIDENCE, **(evidence or {})}
+    known = NO_EVIDENCE if evidence is None else evidence
     ending, stop_reason = _ending(rank, status, known)
     return RankOutcome(
         host=rank.host,
@@ -105,6 +105,9 @@ def _ending(rank: Rank, status: Mapping[str, Any], evidence: Mapping[str, Any]) 
         return Ending(FAILED, _killed(status["signal"], evidence)), None
     if status["exit_code"] is None:
         return Ending(LOST, "the node does not know how the rank ended"), None
+    if evidence is NO_EVIDENCE:
+        reason = f"madengine ended with exit code {status['exit_code']}, but its log and results could not be read"
+        return Ending(FAILED, reason), None
     return judge_end(rank, status["exit_code"], evidence), None
 
 

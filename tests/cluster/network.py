@@ -98,15 +98,18 @@ def port_name(index: int, *, second: bool = False) -> str:
 
 def cable_batch(index: int, pid: int, options: NodeOptions) -> str:
     """Commands for `ip -batch` in the control namespace: the cables of one node, whose end goes to process ``pid``."""
-    lines = _cable(port_name(index), BRIDGE, options.interface, pid)
+    lines = _cable(index, options.interface, pid)
     if options.second_interface:
-        lines += _cable(port_name(index, second=True), SECOND_BRIDGE, options.second_interface, pid)
+        lines += _cable(index, options.second_interface, pid, second=True)
     return "\n".join(lines)
 
 
-def _cable(port: str, bridge: str, interface: str, pid: int) -> list[str]:
+def _cable(index: int, interface: str, pid: int, *, second: bool = False) -> list[str]:
+    port, bridge = port_name(index, second=second), SECOND_BRIDGE if second else BRIDGE
+    # A node that boots again has the hardware address that its neighbors remember.
+    hardware = f"02:00:00:00:{int(second):02x}:{index:02x}"
     return [
-        f"link add {port} type veth peer name {interface} netns {pid}",
+        f"link add {port} type veth peer name {interface} address {hardware} netns {pid}",
         f"link set {port} master {bridge} up",
     ]
 

@@ -38,9 +38,11 @@ HOSTILE = {
 """Texts that go wrong where a shell, a template or an option parser reads them, by what they hold."""
 
 
-def settle(environ: Mapping[str, str] | None = None, cwd: Path = NOWHERE, **flags: str | tuple[str, ...]) -> Settings:
-    """Return settled settings; a flag with several texts is a tuple."""
-    texts = {name: (value,) if isinstance(value, str) else value for name, value in flags.items()}
+def settle(
+    environ: Mapping[str, str] | None = None, cwd: Path = NOWHERE, /, **flags: str | tuple[str, ...]
+) -> Settings:
+    """Return settled settings; a flag with several texts is a tuple, an empty one a flag that is not given."""
+    texts = {name: (value,) if isinstance(value, str) else value for name, value in flags.items() if value != ()}
     return resolve(texts, environ or {}, cwd)
 
 

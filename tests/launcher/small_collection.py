@@ -56,10 +56,7 @@ def plan(log_dir: Path, *hosts: str, **changes: object) -> dict[str, Any]:
         "timeout_s": 60,
         "grace_s": 0,
         "log_dir": str(log_dir),
-        "hosts": {
-            host: {"node_rank": rank, "address": "127.0.0.1", "shared_data_path": "/nfs/data"}
-            for rank, host in enumerate(hosts)
-        },
+        "hosts": {host: {"node_rank": rank, "address": "127.0.0.1"} for rank, host in enumerate(hosts)},
         **changes,
     }
 

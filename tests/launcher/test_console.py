@@ -30,7 +30,6 @@ from madlaunch.console_report import runtime
 from madlaunch.console_style import Style
 from madlaunch.console_text import TextReporter
 from madlaunch.events import (
-    CommandsRendered,
     Event,
     HostReachable,
     HostUnreachable,
@@ -40,8 +39,9 @@ from madlaunch.events import (
     PlanMade,
     PreflightDone,
     RankEnded,
+    RankRendered,
     RankStarted,
-    RenderedRank,
+    RenderedScript,
     TaskFailed,
 )
 from madlaunch.request import SettingRow
@@ -50,7 +50,7 @@ from tests.launcher import small_collection as small
 if TYPE_CHECKING:
     from madlaunch.job import Job
 
-HOSTS = (PlannedHost("192.168.1.1", 0, "", "/nfs/data"), PlannedHost("192.168.1.2", 1, "", "/nfs/data"))
+HOSTS = (PlannedHost("192.168.1.1", 0, ""), PlannedHost("192.168.1.2", 1, ""))
 PLANNED = PlanMade(Plan("run-1", "tiny", "192.168.0.1", 4000, 3600, 15, "/logs", HOSTS, {"run_id": "run-1"}))
 READY = PreflightDone(
     ok=True,
@@ -152,6 +152,7 @@ Training Results:
   its last lines:
     a
     b
+  its whole log: /logs/rank1.log
 rank | host        | state   | ended with    | runtime | performance | verdict rests on
 -----+-------------+---------+---------------+---------+-------------+-----------------
    0 | 192.168.1.1 | stopped | exit code 130 | -       | -           | -
@@ -201,23 +202,28 @@ def test_text_when_the_preflight_failed_reports_all_findings_by_check() -> None:
     expected: equal counts
 
 ✗ Preflight failed: 3 error(s). Nothing was started.
-✗ Not ready: nothing was started: preflight found 3 error(s) (exit code 3)
 """
     )
 
 
 def test_text_when_dry_run_shows_settings_inventory_and_scripts() -> None:
     """Each value with its source, the inventory without secrets, each possible script of each rank."""
-    job = small.job(Path("/logs"), mode="render", settings=(SettingRow("timeout", "7200", "environment", "Run"),))
-    rendered = CommandsRendered((RenderedRank("a", 0, (("1", "one\n"), ("2", "two [x]\n"))),), ("version", "GPU count"))
-    out, _ = _show(PLANNED, rendered, end=RunOutcome("ok", 0), job=job)
+    rows = (SettingRow("timeout", "7200", "environment", "Run"), SettingRow("limit", "", "default", "Nodes"))
+    job = small.job(Path("/logs"), mode="render", settings=rows)
+    both = (RenderedScript("1", "one\n", ()), RenderedScript("2", "two [x]\n", (("context.json", "{}\n"),)))
+    rendered = RankRendered("a", 0, both, (), ("<GPU count of a>",))
+    refused = RankRendered("b", 1, (RenderedScript("2", "two", ()),), (("1", "v1 cannot"),), ())
+    out, _ = _show(PLANNED, rendered, refused, end=RunOutcome("ok", 0), job=job)
     assert (
         out
         == """\
 Dry run: no host is contacted, nothing is started.
 
-Settings:
+Settings: Run
   timeout = 7200  (environment)
+
+Settings: Nodes
+  limit = (not set)  (default)
 
 Inventory:
   all:
@@ -225,13 +231,18 @@ Inventory:
       192.168.1.1:
         ansible_connection: local
 
-Only a host can tell: version, GPU count
-
---- rank 0 on a, madengine v1 ---
+=== rank 0 on a, madengine v1: run.sh
 one
 
---- rank 0 on a, madengine v2 ---
+=== rank 0 on a, madengine v2: run.sh
 two [x]
+=== rank 0 on a, madengine v2: context.json
+{}
+=== rank 0 on a: only the host can tell: <GPU count of a>
+
+=== rank 1 on b, madengine v2: run.sh
+two
+=== rank 1 on b, madengine v1: cannot run: v1 cannot
 """
     )
 

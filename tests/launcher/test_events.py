@@ -19,7 +19,6 @@ from madlaunch.answers import (
     RunOutcome,
 )
 from madlaunch.events import (
-    CommandsRendered,
     Event,
     HostReachable,
     HostUnreachable,
@@ -29,8 +28,9 @@ from madlaunch.events import (
     PlanMade,
     PreflightDone,
     RankEnded,
+    RankRendered,
     RankStarted,
-    RenderedRank,
+    RenderedScript,
     RunEnded,
     TaskFailed,
     Translator,
@@ -126,20 +126,34 @@ def _planned() -> Translator:
             _task(
                 {
                     "kind": "render",
-                    "hosts": {
-                        "b": {"node_rank": 1, "scripts": {"2": "B2"}},
-                        "a": {"node_rank": 0, "scripts": {"2": "A2", "1": "A1"}},
-                    },
-                    "unknown": ["version"],
+                    "host": "a",
+                    "node_rank": 0,
+                    "scripts": {"2": "A2", "1": "A1"},
+                    "files": {"1": {}, "2": {"context.json": "{}"}},
+                    "refused": {"3": "no such version"},
+                    "unknown": ["<GPU count of a>"],
                 }
             ),
             [
-                CommandsRendered(
-                    (RenderedRank("a", 0, (("1", "A1"), ("2", "A2"))), RenderedRank("b", 1, (("2", "B2"),))),
-                    ("version",),
+                RankRendered(
+                    "a",
+                    0,
+                    (RenderedScript("1", "A1", ()), RenderedScript("2", "A2", (("context.json", "{}"),))),
+                    (("3", "no such version"),),
+                    ("<GPU count of a>",),
                 )
             ],
             id="render",
+        ),
+        pytest.param(
+            _task({"kind": "render", "scripts": {}}, "runner_on_failed", msg="no form"),
+            [TaskFailed("a", "Do it", "madlaunch.multinode.x", "no form")],
+            id="render refused",
+        ),
+        pytest.param(
+            _task({"kind": "start", "host": "a", "node_rank": 0, "error": "disk full"}),
+            [TaskFailed("a", "Do it", "madlaunch.multinode.x", "disk full")],
+            id="start refused",
         ),
         pytest.param(_task({"kind": "confirm"}), [], id="confirm"),
         pytest.param(_task({"kind": "of a later version"}), [], id="unknown kind"),
@@ -178,8 +192,8 @@ def test_translate_when_the_plan_arrives_returns_it_in_rank_order() -> None:
     (event,) = Translator().translate(_task({"kind": "plan", "plan": document}))
     assert isinstance(event, PlanMade)
     assert event.plan.hosts == (
-        PlannedHost("a", 0, "127.0.0.1", "/nfs/data"),
-        PlannedHost("b", 1, "127.0.0.1", "/nfs/data"),
+        PlannedHost("a", 0, "127.0.0.1"),
+        PlannedHost("b", 1, "127.0.0.1"),
     )
     assert event.plan.document == document
 
@@ -203,6 +217,7 @@ def test_translate_when_the_plan_arrives_returns_it_in_rank_order() -> None:
             id="mixed",
         ),
         pytest.param("[ERROR]: bad", [Note("error", "bad")], id="error"),
+        pytest.param("a (rank 0): connection lost", [Note("note", "a (rank 0): connection lost")], id="about a rank"),
         pytest.param("", [], id="nothing"),
     ],
 )

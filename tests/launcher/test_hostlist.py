@@ -29,9 +29,7 @@ LISTS = {
 
 
 @pytest.mark.parametrize(("text", "expected"), LISTS.values(), ids=LISTS)
-def test_node_list_when_good_then_keeps_the_given_order(
-    text: str, expected: list[tuple[str, str, int | None]]
-) -> None:
+def test_node_list_when_good_then_keeps_the_given_order(text: str, expected: list[tuple[str, str, int | None]]) -> None:
     """Entries and ranges expand where they stand; the order of the nodes is the order of the ranks."""
     assert [(node.host, node.user, node.port) for node in parse_nodes(text)] == expected
 
@@ -63,7 +61,7 @@ BAD_LISTS = {
 @pytest.mark.parametrize(("text", "reason"), BAD_LISTS.values(), ids=BAD_LISTS)
 def test_node_list_when_bad_then_says_why(text: str, reason: str) -> None:
     """Every refusal names the entry and the reason."""
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=r".") as caught:
         parse_nodes(text)
     assert str(caught.value) == reason
 
@@ -72,7 +70,7 @@ def test_node_list_when_bad_then_says_why(text: str, reason: str) -> None:
 @pytest.mark.parametrize("form", ["{}", "{}@a", "a:{}"], ids=["host", "login", "port"])
 def test_node_list_when_hostile_then_refused(form: str, text: str) -> None:
     """No sign that a shell, ssh or Ansible reads gets into a host, a login or a port."""
-    with pytest.raises(ValueError, match="entry 1|list of nodes is empty"):
+    with pytest.raises(ValueError, match=r"entry 1|list of nodes is empty"):
         parse_nodes(form.format(text))
 
 
@@ -101,7 +99,13 @@ def test_nodes_when_ports_differ_then_they_are_two_nodes() -> None:
 
 @pytest.mark.parametrize(
     ("master", "expected"),
-    [("b", ["b", "a", "c"]), ("B", ["b", "a", "c"]), ("a", ["a", "b", "c"]), ("x", ["a", "b", "c"]), ("", ["a", "b", "c"])],
+    [
+        ("b", ["b", "a", "c"]),
+        ("B", ["b", "a", "c"]),
+        ("a", ["a", "b", "c"]),
+        ("x", ["a", "b", "c"]),
+        ("", ["a", "b", "c"]),
+    ],
     ids=["second", "case", "first", "other-address", "none"],
 )
 def test_nodes_when_one_is_the_master_then_it_comes_first(master: str, expected: list[str]) -> None:
@@ -142,7 +146,7 @@ def test_hostfile_when_of_deepspeed_and_mpi_then_gives_nodes_and_knows_of_slots(
 )
 def test_hostfile_when_bad_then_names_the_line(text: str, reason: str) -> None:
     """Every refusal names the line and the reason."""
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=r".") as caught:
         parse_hostfile(text)
     assert str(caught.value) == reason
 

@@ -10,7 +10,6 @@ import pytest
 
 from madlaunch.answers import Finding, FirstFailure, Plan, PlannedHost, RankOutcome, RunOutcome
 from madlaunch.events import (
-    CommandsRendered,
     Event,
     HostReachable,
     HostUnreachable,
@@ -19,13 +18,14 @@ from madlaunch.events import (
     PlayEnded,
     PreflightDone,
     RankEnded,
+    RankRendered,
     RankStarted,
     RunEnded,
     TaskFailed,
 )
 from madlaunch.outcome import Progress, conclude, fold
 
-HOSTS = (PlannedHost("a", 0, "", ""), PlannedHost("b", 1, "", ""))
+HOSTS = (PlannedHost("a", 0, ""), PlannedHost("b", 1, ""))
 PLANNED = PlanMade(Plan("r", "m", "a", 4000, 60, 15, "/l", HOSTS))
 READY = PreflightDone(ok=True, findings=(), skipped=(), hosts=())
 NOT_READY = replace(READY, ok=False, findings=(Finding("gpus", "error", "b", "0", "8", "x", "none"),))
@@ -68,7 +68,7 @@ def _facts(outcome: RunOutcome) -> tuple[str, int, list[str]]:
         ),
         pytest.param((TaskFailed("a", "Other", "debug", "x"), DIED), ("broken", 5, []), id="failure before the plan"),
         pytest.param((PLANNED, READY, END), ("ok", 0, ["not_started"] * 2), id="check"),
-        pytest.param((PLANNED, CommandsRendered((), ()), END), ("ok", 0, ["not_started"] * 2), id="dry run"),
+        pytest.param((PLANNED, RankRendered("a", 0, (), (), ()), END), ("ok", 0, ["not_started"] * 2), id="dry run"),
         pytest.param((END,), ("broken", 5, []), id="nothing happened"),
         pytest.param((*RUNNING, DIED), ("broken", 5, ["lost"] * 2), id="died while following"),
         pytest.param((*RUNNING, END), ("broken", 5, ["lost"] * 2), id="ended without a verdict"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import stat
 import threading
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from madlaunch.events import Event, HostReachable, Note, OutputLine, OutputLines, PlanMade, PlayEnded, TaskFailed
-from madlaunch.run import Play, PlaybookError, command_line, environment, find_collection
+from madlaunch.run import Play, PlaybookError, _passwords, command_line, environment, find_collection
 from madlaunch.secrets import Secret, Secrets
 from tests.launcher import small_collection as small
 
@@ -114,6 +115,29 @@ def test_play_when_a_password_is_asked_sends_it_once_and_never_for_a_line(
     assert sent == ["s3cret-{{ 1 }}"]
     assert len(_lines(events)) == 6
     assert any(isinstance(event, TaskFailed) for event in events)
+
+
+@pytest.mark.parametrize(
+    ("window", "expected"),
+    [
+        pytest.param("SSH password: ", "pw", id="prompt"),
+        pytest.param("[WARNING]: x\r\nSSH password: ", None, id="prompt after a line, which is taken first"),
+        pytest.param("[a:0] SSH password: ", "no match", id="unfinished line of a rank"),
+        pytest.param("[a:0] x\r\n[a:0] SSH password: ", None, id="after a line"),
+        pytest.param("SSH password: \r\n", None, id="whole line"),
+        pytest.param("Enter SSH password: ", "no match", id="other prompt"),
+    ],
+)
+def test_passwords_when_output_is_searched_fit_the_prompt_alone(
+    tmp_path: Path, window: str, expected: str | None
+) -> None:
+    """As pexpect searches the end of the output: only an unfinished line that is the prompt is answered."""
+    from pexpect.expect import searcher_re
+
+    patterns = _passwords(small.request(tmp_path, secrets=Secrets(ssh_password=Secret("pw"))))
+    searcher = searcher_re([re.compile(pattern, re.MULTILINE) for pattern in patterns])
+    index = searcher.search(window, len(window), 100)
+    assert (list(patterns.values())[index] if index >= 0 else "no match") == expected
 
 
 def test_play_when_a_secret_is_given_leaves_it_in_no_command_line_and_no_foreign_file(

@@ -16,7 +16,14 @@ from tests.launcher.settling import launch
 def test_secret_when_displayed_in_any_way_then_is_masked() -> None:
     """Only reveal() gives the text."""
     secret = Secret("hunter2")
-    shown = [str(secret), repr(secret), f"{secret}", f"{secret:>10}", f"{[secret]}", repr(Secrets(secret, {"A": secret}))]
+    shown = [
+        str(secret),
+        repr(secret),
+        f"{secret}",
+        f"{secret:>10}",
+        f"{[secret]}",
+        repr(Secrets(secret, {"A": secret})),
+    ]
     assert [text for text in shown if "hunter2" in text] == []
     assert shown[:4] == ["********", "********", "********", "  ********"]
     assert secret.reveal() == "hunter2"

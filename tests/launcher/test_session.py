@@ -211,6 +211,18 @@ def test_session_when_the_playbook_cannot_run_keeps_that_in_the_record_and_raise
     assert record.outcome.reason == "no such playbook"
 
 
+def test_session_when_a_failed_rank_asked_for_the_stop_before_leaves_its_request(tmp_path: Path) -> None:
+    """Who failed first stays known when the user presses Ctrl-C after it."""
+    (tmp_path / "control").mkdir()
+    (tmp_path / "control" / "stop").write_text('{"reason": "gang"}')
+    Session(small.request(tmp_path), small.job(tmp_path), Screen(PreflightDone, _send(signal.SIGINT))).run(
+        Scripted(RUNNING, PreflightDone(ok=True, findings=(), skipped=(), hosts=()), PlayEnded(2, canceled=False))
+    )
+    assert [(path.name, path.read_text()) for path in (tmp_path / "control").iterdir()] == [
+        ("stop", '{"reason": "gang"}')
+    ]
+
+
 @pytest.mark.parametrize("mode", ["check", "render"])
 def test_session_when_nothing_will_be_started_keeps_no_record(tmp_path: Path, mode: str) -> None:
     """A check and a dry run are no runs."""

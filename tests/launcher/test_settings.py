@@ -238,7 +238,7 @@ def test_file_when_empty_then_gives_nothing(config: Callable[[str], str], tmp_pa
 
 # --- values ---------------------------------------------------------------------------------------------------------
 
-GOOD = {
+GOOD: dict[str, list[tuple[str, object]]] = {
     "master_port": [("1", 1), ("65535", 65535)],
     "timeout": [("0", 0), ("31536000", 31536000)],
     "lease_s": [("0", 0), ("10", 10)],
@@ -267,9 +267,7 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "value"), [(name, *pair) for name, pairs in GOOD.items() for pair in pairs]
-)
+@pytest.mark.parametrize(("name", "text", "value"), [(name, *pair) for name, pairs in GOOD.items() for pair in pairs])
 def test_value_when_allowed_then_is_read(name: str, text: str, value: object) -> None:
     """The edges of what is allowed."""
     assert settle({}, **{name: text})[BY_NAME[name]] == value
@@ -290,7 +288,18 @@ def test_value_when_not_allowed_then_the_flag_the_form_and_the_source_are_told(n
 
 
 # What happens to each hostile text: taken as it is, or refused.
-FREE = {"quote", "double-quote", "dollar", "command", "backtick", "space", "semicolon", "non-ascii", "template", "percent"}
+FREE = {
+    "quote",
+    "double-quote",
+    "dollar",
+    "command",
+    "backtick",
+    "space",
+    "semicolon",
+    "non-ascii",
+    "template",
+    "percent",
+}
 TAKEN = {
     "model": FREE,
     "madengine_path": FREE,
@@ -338,7 +347,9 @@ def test_hostile_container_variable_when_no_program_could_get_it_then_refused_wi
     assert "hidden" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "a\nb", "a\0b", "a\udcffb", "x" * 4097], ids=lambda text: f"{len(text)}-{text[:3]!r}")
+@pytest.mark.parametrize(
+    "text", ["", "a\nb", "a\0b", "a\udcffb", "x" * 4097], ids=lambda text: f"{len(text)}-{text[:3]!r}"
+)
 def test_password_when_ssh_could_not_take_it_then_refused_without_showing_it(text: str) -> None:
     """The reason is told, the password is not."""
     with pytest.raises(SettingError) as caught:
@@ -350,7 +361,9 @@ def test_rows_when_shown_then_values_are_readable_and_the_password_is_masked() -
     """The table of a dry run: switches, lists, mappings, nothing, and no secret."""
     rows = settle({}, ssh_password="hunter2", env=("A=1", "B=2"), skip_check="clock,gpus", in_place="yes").rows()
     told = {row.name: row.value for row in rows}
-    assert [told[name] for name in ("ssh_password", "env", "skip_check", "in_place", "dry_run", "limit", "ssh_port")] == [
+    assert [
+        told[name] for name in ("ssh_password", "env", "skip_check", "in_place", "dry_run", "limit", "ssh_port")
+    ] == [
         *("********", "A=1, B=2", "clock, gpus", "yes", "no", "", ""),
     ]
     assert "hunter2" not in repr(rows)

@@ -140,7 +140,8 @@ def test_hostile_values_when_real_ansible_reads_them_then_arrive_unchanged(tmp_p
     subprocess.run(
         [Path(sys.executable).parent / "ansible-playbook", "-i", "inventory.json", "-e", "@extra.json", "play.yml"],
         cwd=tmp_path,
-        env=os.environ | {"LC_ALL": "C.UTF-8", "ANSIBLE_LOCAL_TEMP": str(tmp_path), "ANSIBLE_REMOTE_TEMP": str(tmp_path)},
+        env=os.environ
+        | {"LC_ALL": "C.UTF-8", "ANSIBLE_LOCAL_TEMP": str(tmp_path), "ANSIBLE_REMOTE_TEMP": str(tmp_path)},
         check=True,
         capture_output=True,
         timeout=60,

@@ -32,8 +32,10 @@ _SKIPS = (
 _ERROR = re.compile(
     rb"(?:\[[^\]\s]{1,40}\]:? ?)?(?:[A-Za-z_][\w.]*\.)?[A-Z]\w*(?:Error|Exception|Interrupt|Exit)(?:: |\s*\Z)"
 )
-# What version 2 says when it gives up, behind a pictograph.
-_GAVE_UP = re.compile(rb"(?:Build|Runtime|Configuration) error: |Run process failed: |Failed to run ")
+# What version 2 says when it gives up, behind a pictograph or in a frame.
+_GAVE_UP = re.compile(rb"(?:Build|Runtime|Configuration) error: |Run process failed: |Failed to run |No such option: ")
+# An argument that version 1 does not know.
+_USAGE = re.compile(rb"\S+: error: ")
 _PUBLIC = (
     "runner",
     "complete",
@@ -112,8 +114,15 @@ class Markers:
         elif line.startswith(b"Found error pattern '"):
             pattern = _PATTERN.match(line)
             self.error_pattern = _text(pattern.group(1)) if pattern else None
-        elif _ERROR.match(line) or (not line[:1].isalnum() and _GAVE_UP.search(line)):
+        elif _ERROR.match(line) or _USAGE.match(line):
             self._error = shown(line)
+        elif not line[:1].isalnum():
+            self._look_at_frame(line)
+
+    def _look_at_frame(self, line: bytes) -> None:
+        gave_up = _GAVE_UP.search(line)
+        if gave_up:
+            self._error = shown(line[gave_up.start() :]).rstrip("\u2502| ")
 
 
 def shown(line: bytes) -> str:

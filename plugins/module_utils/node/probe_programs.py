@@ -65,12 +65,12 @@ def run(argv: list[str], cwd: str, timeout_s: float) -> Ran:
         )
     except (OSError, ValueError) as error:
         return Ran(None, "", "", str(error))
-    try:
-        stdout, stderr = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return Ran(None, "", "", f"did not end within {timeout_s:g} s")
+    with process:
+        try:
+            stdout, stderr = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return Ran(None, "", "", f"did not end within {timeout_s:g} s")
     return Ran(process.returncode, _text(stdout), _text(stderr), None)
 
 

@@ -124,7 +124,7 @@ def test_judge_rank_wants_the_proof_of_the_runner_when_the_whole_log_was_read() 
 
 
 def test_judge_rank_asks_for_no_runner_when_the_model_starts_its_own_processes_or_there_is_one_node() -> None:
-    """vllm has no runner string; one node may well be standalone."""
+    """A vLLM model has no runner string; one node may well be standalone."""
     assert judge(2, markers={"runner": None}, runner="vllm", perf_csv=GOOD_ROW).state == "ok"
     single = _verdict.Rank("n", 0, 1, 2, "torchrun")
     known = {**_verdict.NO_EVIDENCE, "perf_csv": GOOD_ROW}
@@ -138,15 +138,19 @@ def test_judge_rank_asks_for_no_runner_when_the_model_starts_its_own_processes_o
         (
             3,
             {"error_pattern": "FAILED", "status_line": "Status: FAILURE (error patterns detected in logs)"},
-            "madengine found 'FAILED' in the model's output and ended with 3 "
-            "(a context with log_error_pattern_scan false turns this search off)",
+            (
+                "madengine found 'FAILED' in the model's output and ended with 3 "
+                "(a context with log_error_pattern_scan false turns this search off)"
+            ),
         ),
         (
             2,
             {"failure_line": "Build error: no image", "runner": None, "model_started": False, "model_finished": False},
-            "madengine ended with exit code 2 "
-            "(the image was not built, the tag names no model, or an argument is not known); "
-            "the log has: Build error: no image",
+            (
+                "madengine ended with exit code 2 "
+                "(the image was not built, the tag names no model, or an argument is not known); "
+                "the log has: Build error: no image"
+            ),
         ),
         (
             3,
@@ -243,8 +247,10 @@ def test_judge_rank_tells_madengines_own_time_limit_from_a_failure() -> None:
         (
             {"signal": 9, "exit_code": None},
             "failed",
-            "madengine was killed by signal 9 (SIGKILL), not sent by the launch; "
-            "the kernel does so when memory runs out (see dmesg)",
+            (
+                "madengine was killed by signal 9 (SIGKILL), not sent by the launch; "
+                "the kernel does so when memory runs out (see dmesg)"
+            ),
         ),
         (
             {"signal": 99, "exit_code": None},
@@ -275,7 +281,7 @@ def test_judge_rank_does_not_call_a_rank_good_when_its_evidence_could_not_be_had
     rank = _verdict.Rank("node2", 1, 2, 2, "torchrun")
     assert verdict(_verdict.judge_rank(rank, STATUS, None)) == (
         "failed",
-        "madengine ended (exit code 0) without running the model",
+        "madengine ended with exit code 0, but its log and results could not be read",
     )
 
 

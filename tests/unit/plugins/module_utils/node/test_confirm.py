@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two exchanges of the preflight as two ranks of one launch have them, on loopback addresses."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.madlaunch.multinode.plugins.module_utils.node import (
+    confirm,
+    hello,
+    listener,
+    probe,
+    probe_port,
+    processes,
+    reach,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+
+SKIPPED = ["model", "leftovers", "gpus"]
+
+
+@pytest.fixture(name="args")
+def _args(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Arguments of a launch on two ranks, with a shared path and a free port."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "data").mkdir()
+    with probe_port.bind(0) as server:
+        port = server.getsockname()[1]
+    return {
+        "run_id": "r1",
+        "node_rank": 0,
+        "nnodes": 2,
+        "model": "m",
+        "master_addr": "127.0.0.1",
+        "master_port": port,
+        "nccl_interface": "auto",
+        "gloo_interface": "auto",
+        "shared_data_path": "data",
+        "madengine_path": "no-madengine",
+        "madengine_version": "auto",
+        "mad_dir": "MAD",
+        "in_place": False,
+        "state_dir": "state",
+        "nonce": "5ecret",
+        "skip_checks": SKIPPED,
+        "rendezvous_wait_s": 1.0,
+    }
+
+
+def confirming(args: dict[str, Any], node_rank: int, told: dict[str, Any], **values: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Return the arguments of confirm for a rank; `told` are the facts of rank 0."""
+    own = {"node_rank": node_rank, "interface": told["master_interface"], "nonce_path": None}
+    shared = {"nonce_written": told["shared"]["nonce_written"], "listener": told["master"]["listener"]}
+    return {**args, **own, **shared, **values}
+
+
+def ended(told: dict[str, Any]) -> bool:
+    """Tell whether the listener is gone, after a moment."""
+    identity = {key: told["master"]["listener"][key] for key in ("pid", "start_ticks")}
+    deadline = time.monotonic() + 3
+    while processes.is_running(identity) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not processes.is_running(identity)
+
+
+def without_times(told: dict[str, Any]) -> dict[str, Any]:
+    """Return what was confirmed without what differs from run to run."""
+    assert told["clock"]["start_s"] <= told["clock"]["end_s"]
+    assert told["rendezvous"].pop("elapsed_s") < 5
+    return {key: value for key, value in told.items() if key != "clock"}
+
+
+UNTRIED = {"tried": False, "ok": False, "kind": "", "error": None, "address": None, "interface": None}
+SEEN = {"seen": True, "matches": True, "error": None}
+
+
+def test_confirm_when_all_is_well_then_both_sides_say_so_and_nothing_is_left(args: dict[str, Any], tmp_path: Path) -> None:
+    """The peer reads the nonce and reaches the listener; then listener, nonce and record are gone and the port is free."""
+    told = probe.main(args)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [os.path.basename(told["shared"]["nonce_path"])]
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(confirm.main, confirming(args, 0, told))
+        peer = without_times(confirm.main(confirming(args, 1, told)))
+        rank_0 = without_times(first.result())
+    reached = {**UNTRIED, "tried": True, "ok": True, "address": "127.0.0.1"}
+    assert peer == {"schema": 1, "nonce": SEEN, "rendezvous": reached, "peers_seen": None, "port_free": None}
+    assert rank_0 == {"schema": 1, "nonce": SEEN, "rendezvous": UNTRIED, "peers_seen": [1], "port_free": True}
+    assert ended(told)
+    assert (list((tmp_path / "data").iterdir()), list((tmp_path / "state").iterdir())) == ([], [])
+
+
+def test_confirm_when_a_rank_never_comes_then_rank_0_goes_on_without_it(args: dict[str, Any], tmp_path: Path) -> None:
+    """Rank 0 waits as long as it was told, then ends the listener all the same."""
+    told = probe.main(args)
+    began = time.monotonic()
+    rank_0 = confirm.main(confirming(args, 0, told))
+    assert (rank_0["peers_seen"], rank_0["port_free"], ended(told)) == ([], True, True)
+    assert 1.0 <= time.monotonic() - began < 4
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_confirm_when_the_shared_path_is_another_one_then_the_nonce_is_not_seen(args: dict[str, Any], tmp_path: Path) -> None:
+    """A plain folder of the same kind does not hold the file of rank 0; one with another text does not match."""
+    told = probe.main(args)
+    (tmp_path / "other").mkdir()
+    empty = confirm._nonce(confirming(args, 1, told, shared_data_path="other"))
+    (tmp_path / "other" / os.path.basename(told["shared"]["nonce_path"])).write_text("stale")
+    stale = confirm._nonce(confirming(args, 1, told, shared_data_path="other"))
+    confirm.main(confirming(args, 0, told, rendezvous_wait_s=0))
+    assert empty == {"seen": False, "matches": False, "error": None}
+    assert stale == {"seen": True, "matches": False, "error": None}
+
+
+def test_probe_when_the_port_is_taken_then_holder_and_no_listener(args: dict[str, Any]) -> None:
+    """Who holds the port is told; the nonce is kept by a process that listens on nothing."""
+    with probe_port.bind(args["master_port"]):
+        told = probe.main(args)
+    master = told["master"]
+    assert (master["port_free"], master["holder"]["pid"], master["port_error"]) == (False, os.getpid(), "Address already in use")
+    assert (master["listener"]["address"], master["listener"]["port"]) == (None, None)
+    peer = confirm.main(confirming(args, 1, told))
+    assert (peer["nonce"], peer["rendezvous"]["tried"]) == (SEEN, False)
+    assert listener.end_process(master["listener"])
+    assert not os.path.exists(told["shared"]["nonce_path"])
+
+
+def test_probe_when_an_earlier_preflight_left_its_listener_then_it_is_replaced(args: dict[str, Any], tmp_path: Path) -> None:
+    """A preflight that was cut off does not hold up the next one, and what it left in the shared path goes with it."""
+    before = probe.main(args)
+    told = probe.main({**args, "run_id": "r2", "nonce": "other"})
+    assert (told["master"]["port_free"], ended(before)) == (True, True)
+    rank_0 = confirm.main(confirming({**args, "run_id": "r2", "nonce": "other"}, 0, told, rendezvous_wait_s=0))
+    assert (rank_0["port_free"], list((tmp_path / "data").iterdir())) == (True, [])
+
+
+def test_probe_when_there_is_one_rank_then_nothing_is_started(args: dict[str, Any], tmp_path: Path) -> None:
+    """A launch on one host has nothing to prove to others."""
+    told = probe.main({**args, "nnodes": 1})
+    assert (told["master"]["port_free"], told["master"]["listener"]) == (True, None)
+    assert (told["shared"]["nonce_written"], list((tmp_path / "data").iterdir())) == (False, [])
+    rank_0 = confirm.main(confirming({**args, "nnodes": 1}, 0, told))
+    assert (rank_0["rendezvous"]["tried"], rank_0["peers_seen"], rank_0["port_free"]) == (False, None, None)
+
+
+def test_probe_when_the_address_is_anothers_then_there_is_no_listener(args: dict[str, Any]) -> None:
+    """Rank 0 without the master address listens for nobody, but the port is looked at."""
+    told = probe.main({**args, "master_addr": "203.0.113.7", "shared_data_path": ""})
+    assert told["master"] == {
+        "owns_addr": False,
+        "resolved": ["203.0.113.7"],
+        "resolve_error": None,
+        "port_free": True,
+        "holder": None,
+        "listener": None,
+    }
+
+
+def test_probe_when_probes_hang_or_fail_then_the_other_facts_are_whole(
+    args: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every fact keeps its form, and `failed` says which probes gave none and why."""
+    monkeypatch.setattr(probe, "_SHORT_S", 0.5)
+    monkeypatch.setattr(probe.probe_storage, "shared", lambda _path: time.sleep(60))
+
+    def broken() -> object:
+        message = "no netlink"
+        raise OSError(message)
+
+    monkeypatch.setattr(probe, "interfaces", broken)
+    told = probe.main({**args, "node_rank": 1})
+    assert told["failed"] == {"interfaces": "OSError: no netlink", "shared": "does not answer within 0.5 s"}
+    assert told["interfaces"] == {}
+    assert told["shared"] == {**probe.probe_storage.no_shared("data"), "error": "does not answer within 0.5 s"}
+    assert (told["mad_dir"]["exists"], told["master"]["owns_addr"], told["state"]["writable"]) == (False, True, True)
+
+
+# --- the listener and the way to it -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(name="served")
+def _served() -> Any:  # noqa: ANN401 - a generator fixture
+    """A listener in a thread; yields (its port, the listener)."""
+    server = probe_port.bind(0)
+    port = server.getsockname()[1]
+    one = listener.Listener(server, "n", 20)
+    thread = threading.Thread(target=one.serve)
+    thread.start()
+    yield port, one
+    one.end()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def go(port: int, word: str, rank: int, nonce: str = "n") -> reach.Result:
+    """Say a word to the listener at the loopback address."""
+    return reach.go(reach.Way("127.0.0.1", port, None, ()), hello.hello(nonce, rank, word), nonce, rank, 0.4)
+
+
+def test_listener_when_ranks_and_strangers_come_then_only_ranks_count(served: tuple[int, listener.Listener]) -> None:
+    """A rank counts once it is done; rubbish, silence and another launch's nonce are hung up on or ignored."""
+    port, _one = served
+    silent = socket.create_connection(("127.0.0.1", port))
+    assert go(port, "more", 5) == reach.Result("", None)
+    assert go(port, "done", 2) == reach.Result("", None)
+    assert go(port, "done", 2) == reach.Result("", None)
+    assert go(port, "failed", 3) == reach.Result("", None)
+    assert go(port, "done", 4, nonce="another").kind in {"stranger", "reset"}
+    for rubbish in (b"GET / HTTP/1.1\r\n\r\n", b"x" * 1000, b"madlaunch a b c\n", b"\xff\xfe\n"):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(rubbish)
+    told = reach.ask("127.0.0.1", port, hello.hello("n", 0, "status"), "n", 0)
+    silent.close()
+    assert told == {"done": [2], "failed": [3]}
+
+
+def test_listener_when_it_has_ended_then_the_port_is_free_at_once(served: tuple[int, listener.Listener]) -> None:
+    """Nobody who forgot to hang up keeps the port in TIME_WAIT, not even for a server that does not reuse addresses."""
+    port, _one = served
+    with socket.create_connection(("127.0.0.1", port)):
+        assert go(port, "done", 1).kind == ""
+        assert reach.ask("127.0.0.1", port, hello.hello("n", 0, "finish"), "n", 0) == {"done": [1], "failed": []}
+        deadline = time.monotonic() + 4
+        while not probe_port.can_bind(port) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        with socket.socket() as plain:
+            plain.bind(("127.0.0.1", port))
+
+
+def test_listener_when_nobody_ends_it_then_it_ends_by_itself(tmp_path: Path) -> None:
+    """The lifetime bounds it, should the control node be gone; the nonce goes with it."""
+    nonce = tmp_path / "nonce"
+    nonce.touch()
+    record = tmp_path / "record"
+    server = probe_port.bind(0)
+    identity = listener.start(server, listener.Duty(str(record), "n", str(nonce), 0.7))
+    assert processes.is_running(identity)
+    time.sleep(0.3)
+    assert (record.exists(), nonce.exists()) == (True, True)
+    deadline = time.monotonic() + 4
+    while processes.is_running(identity) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert (processes.is_running(identity), record.exists(), nonce.exists()) == (False, False, False)
+
+
+def _echo(server: socket.socket) -> None:
+    connection, _address = server.accept()
+    with connection:
+        connection.sendall(connection.recv(200))
+
+
+def test_go_when_something_else_answers_then_it_is_not_taken_for_rank_0() -> None:
+    """Even a server that sends back what it got does not know the answer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=_echo, args=(server,))
+        thread.start()
+        way = reach.Way("127.0.0.1", server.getsockname()[1], None, ())
+        line = hello.hello("n", 1, "done")
+        result = reach.go(way, line, "n", 1, 0.2)
+        thread.join(5)
+    assert result == reach.Result("stranger", f"something else answers there: {line[:60]!r}".replace(": b'", ": '"))
+
+
+def test_go_when_nobody_listens_then_it_is_refused() -> None:
+    """A closed port is told from silence."""
+    with probe_port.bind(0) as server:
+        port = server.getsockname()[1]
+    assert go(port, "done", 1) == reach.Result("refused", "Connection refused")
+
+
+def test_go_when_packets_are_lost_then_it_is_a_timeout() -> None:
+    """A server whose queue is full answers no further SYN, as a firewall that drops packets."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):
+            assert go(port, "done", 1) == reach.Result("timeout", "no answer in time")
+
+
+@pytest.mark.parametrize(
+    ("way", "kind"),
+    [
+        (reach.Way("127.0.0.1", 0, "lo", ("127.0.0.1",)), ""),
+        (reach.Way("127.0.0.1", 0, "nosuch0", ("127.0.0.1",)), "no_interface"),
+    ],
+    ids=["through-lo", "no-such-interface"],
+)
+def test_go_when_bound_to_an_interface_then_it_leaves_by_it(
+    served: tuple[int, listener.Listener], way: reach.Way, kind: str
+) -> None:
+    """The interface that the training will use is the one that is tried."""
+    port, _one = served
+    assert reach.go(way._replace(port=port), hello.hello("n", 1, "done"), "n", 1, 0.2).kind == kind
+
+
+def test_leave_by_when_the_device_is_forbidden_then_its_address_is_used(
+    served: tuple[int, listener.Listener], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Old kernels let only root bind to a device; an address of the interface is the next best."""
+    port, _one = served
+    monkeypatch.setattr(socket, "SO_BINDTODEVICE", socket.SO_MARK if hasattr(socket, "SO_MARK") else 36)
+    monkeypatch.setattr(socket.socket, "setsockopt", _forbidden)
+    line = hello.hello("n", 1, "done")
+    results = [
+        reach.go(reach.Way("127.0.0.1", port, "lo", sources), line, "n", 1, 0.2).kind
+        for sources in (("127.0.0.1",), ("192.0.2.77",), ("::1",))
+    ]
+    assert results == ["", "no_address", "no_address"]
+
+
+def _forbidden(*_arguments: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
