@@ -6,12 +6,12 @@ What is said is composed in ``console_text`` (for people) and ``console_json`` (
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
-from io import TextIOWrapper
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from madlaunch.console_style import Style
@@ -47,11 +47,12 @@ class Reporter(Protocol):
 class Mouth:
     """Writes lines to one stream; after the reader has gone (a closed pipe, a lost terminal) it keeps silent."""
 
-    def __init__(self, stream: TextIO, secrets: Iterable[str] = ()) -> None:
-        self._stream = stream
+    def __init__(self, stream: TextIO | None, secrets: Iterable[str] = ()) -> None:
+        # A program that is started with a closed stream has None in its place.
+        self._stream = stream if stream is not None else io.StringIO()
         self._secrets = tuple(text for text in secrets if len(text) >= _MASKED_FROM_CHARACTERS)
-        self.gone = False
-        if isinstance(stream, TextIOWrapper):
+        self.gone = stream is None
+        if isinstance(stream, io.TextIOWrapper):
             # A character that the terminal's encoding lacks must not end the session.
             stream.reconfigure(errors="backslashreplace")
 
@@ -90,7 +91,7 @@ class Voice:
         """Speak on standard output and standard error."""
         # As a JSON line shows them too, where some characters are escaped.
         texts = tuple(dict.fromkeys(form for text in secrets for form in (text, json.dumps(text)[1:-1])))
-        return cls(Mouth(sys.stdout, texts), Mouth(sys.stderr, texts), Style.of(sys.stdout, environ))
+        return cls(Mouth(sys.stdout, texts), Mouth(sys.stderr, texts), Style.of(sys.stdout or io.StringIO(), environ))
 
 
 def show_error(error: LauncherError) -> None:

@@ -49,6 +49,21 @@ _ENDED_BY_SIGNAL = -1
 _WHOLE_LINES = r"(?s)\A.*\n"
 _SSH_PROMPT = r"\ASSH password: \Z"
 
+# Runs ansible-playbook in its own place, so that it ends when this process does, even by SIGKILL: otherwise its
+# followers would go on renewing the leases of a run that nobody watches. PR_SET_PDEATHSIG is 1 (Linux, prctl(2)); a
+# parent that died before the call is seen by its number.
+_GUARD = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("the launcher has gone")
+try:
+    os.execvp(sys.argv[2], sys.argv[2:])
+except OSError as error:
+    sys.exit(f"{sys.argv[2]} cannot be run: {error.strerror}; install ansible-core beside the launcher")
+"""
+
 # What of the user's own ANSIBLE_* settings goes on: where things are and how secrets open. The others change
 # how output looks and when it comes, which our events rest on.
 _KEPT = ("ANSIBLE_CONFIG", "ANSIBLE_VAULT_IDENTITY_LIST", "ANSIBLE_VAULT_PASSWORD_FILE", "ANSIBLE_ROLES_PATH")
@@ -243,7 +258,8 @@ def prepare(request: PlayRequest, private: Path, root: Path | None) -> RunnerCon
     )
     config.prepare()  # type: ignore[no-untyped-call] # the same
     config.env = environment(config.env, request.environment, os.environ, private / "collections" if root else None)
-    config.command = command_line(request, inventory, variables)
+    guard = [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid())]
+    config.command = guard + command_line(request, inventory, variables)
     return config
 
 

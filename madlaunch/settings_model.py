@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from madlaunch.errors import SettingError
 from madlaunch.request import SettingRow
-from madlaunch.secrets import MASK
 
 if TYPE_CHECKING:
     from madlaunch.settings_parse import Parser
@@ -68,7 +67,6 @@ class Setting(Generic[T]):
     metavar: str = "TEXT"
     short: str = ""
     """A second, short flag."""
-    secret: bool = False
 
     @property
     def flag(self) -> str:
@@ -111,11 +109,9 @@ class Setting(Generic[T]):
         return f"correct it there; {self.flag} would overrule it"
 
     def show(self, value: T) -> str:
-        """Return the value for a display, masked if it is secret; '' is shown as nothing at all."""
+        """Return the value for a display, '' for nothing at all; a secret masks itself."""
         if value is None or value in ("", (), {}):
             return ""
-        if self.secret:
-            return MASK
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, tuple):

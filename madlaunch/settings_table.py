@@ -181,7 +181,6 @@ SSH_PASSWORD = Setting(
     "Password on all nodes. Visible in the process list: prefer one of the next two, or the environment variable.",
     GROUP_LOGIN,
     metavar="TEXT",
-    secret=True,
 )
 ASK_PASS = Setting(
     "ask_pass", parse.yes_or_no(), default=False, help="Ask for the password.", group=GROUP_LOGIN, kind="switch"
@@ -215,7 +214,7 @@ JUMP_HOST = Setting(
     parse.word_or_nothing("[user@]host[:port], several separated by commas"),
     "",
     "Reach the nodes through this host (several: separated by commas). "
-    "It is logged in to by key or agent, never by the password.",
+    "It is logged in to by key or agent, never by the password, and without --ssh-args.",
     GROUP_LOGIN,
     metavar="HOST",
 )

@@ -17,5 +17,13 @@ python scripts/pip_settings.py >"$folder/home/.config/pip/pip.conf"
 
 cd "$folder/ansible_collections/madlaunch/multinode"
 version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+log=$folder/sanity.log
 # pslint is for PowerShell; shellcheck is no Python package, and the collection has no shell scripts.
-HOME="$folder/home" LC_ALL=C.UTF-8 ansible-test sanity --local --python "$version" --skip-test pslint --skip-test shellcheck
+if HOME="$folder/home" LC_ALL=C.UTF-8 \
+  ansible-test sanity --local --python "$version" --skip-test pslint --skip-test shellcheck >"$log" 2>&1; then
+  printf '%d sanity tests found nothing.\n' "$(grep -c '^Running sanity test' "$log")"
+else
+  grep -E '^(Running|ERROR|FATAL|See documentation)' "$log"
+  printf 'The whole output is in %s\n' "$log"
+  exit 1
+fi

@@ -43,3 +43,12 @@ def repository() -> Path:
 def collections_path() -> Path:
     """The value of ANSIBLE_COLLECTIONS_PATH with which Ansible finds this clone as madlaunch.multinode."""
     return _COLLECTIONS_PATH
+
+
+@pytest.fixture(scope="session")
+def torch_python() -> Path:
+    """The interpreter that has PyTorch, from the environment that ``bash test.sh --with-torch`` makes."""
+    python = REPOSITORY / ".venv-torch" / "bin" / "python"
+    if not python.exists():
+        pytest.skip("needs PyTorch: bash test.sh --with-torch")
+    return python

@@ -11,9 +11,10 @@ from typing import Any
 
 from standin.console import say
 
-_PERFORMANCE = re.compile(
-    r"performance:\s+([+\-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+\-]?[0-9]+)?)(?:,?\s*/[a-zA-Z]+\s*,?|,)?\s+([^\s,]+)"
-)
+_NUMBER = r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+# Between number and unit: nothing, a comma, or "/s" with a comma before or after it.
+_PER = r"(?:,?\s*/[a-zA-Z]+\s*,?|,)?"
+_PERFORMANCE = re.compile(rf"performance:\s+({_NUMBER}){_PER}\s+([^\s,]+)")
 _HUGGING_FACE = re.compile(r"train_samples_per_second['\"\s:=]+([0-9][0-9.eE+-]*)")
 _ERRORS = (
     "OutOfMemoryError",

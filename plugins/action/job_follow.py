@@ -55,7 +55,7 @@ class ActionModule(NodeAction):
             log=_follow.RankLog(files.log),
             gang=gang,
             show=Display().display,
-            failed=lambda status, evidence: _verdict.judge_rank(rank, status, evidence).state not in GOOD_STATES,
+            failed=lambda status, evidence: _verdict.judge_rank(rank, status, evidence).is_cause,
         )
         ending = follower.run()
         if ending.status is None:
@@ -70,10 +70,6 @@ class ActionModule(NodeAction):
             raise _follow.HostLostError(str(error)) from error
         except NodeCallError as error:
             raise _follow.NodeRefusedError(f"{error.message}; {error.hint}".rstrip("; ")) from error
-
-
-# A rank that was stopped from outside is a consequence; the cause has told the gang already, or is the user.
-GOOD_STATES = ("ok", "stopped")
 
 
 def judged_rank(plan: dict[str, Any], host: str, major: int, files: RankFiles) -> _verdict.Rank:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.madlaunch.multinode.plugins.module_utils import _findings
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _command, _findings
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._preflight import resolved_interface
 
@@ -37,9 +37,10 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types
         probes = {name: probe for name, (probe, _confirm) in answers.items()}
         confirms = {name: confirm for name, (_probe, confirm) in answers.items()}
         findings = _findings.evaluate(plan, probes, confirms)
+        hosts = {name: _resolved(plan["hosts"][name], probes[name]) for name in plan["hosts"]}
+        findings += [finding for name in hosts for finding in _command_findings(plan, name, hosts[name])]
         errors = [finding for finding in findings if finding["severity"] == "error"]
         offsets = _findings.clock_offsets_s(plan, probes, confirms)
-        hosts = {name: _resolved(plan["hosts"][name], probes[name]) for name in plan["hosts"]}
         for name, offset_s in offsets.items():
             hosts[name]["clock_offset_s"] = offset_s
         report = {"ok": not errors, "findings": findings, "skipped": plan["skip_checks"], "hosts": hosts}
@@ -82,6 +83,26 @@ def _resolved(host: dict[str, Any], probe: dict[str, Any]) -> dict[str, Any]:
         "nccl_interface": resolved_interface(host["nccl_interface"], facts),
         "gloo_interface": resolved_interface(host["gloo_interface"], facts),
     }
+
+
+def _command_findings(plan: dict[str, Any], name: str, resolved: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return why the command of a host cannot be written; [] if it can, or if madengine is not known anyway."""
+    if resolved["madengine_major"] not in (1, 2):
+        return []
+    found = {key: resolved[key] for key in ("nproc_per_node", "nccl_interface", "gloo_interface")}
+    try:
+        command = _command.build(plan, {**plan["hosts"][name], **found, "host": name}, resolved["madengine_major"])
+    except _command.CommandError as error:
+        return [_command_finding(name, error.message, error.hint)]
+    if command.unresolved:
+        message = f"The host did not tell a value that the command needs: {', '.join(command.unresolved)}."
+        return [_command_finding(name, message, "Give the value: --nproc-per-node, --nccl-interface, --gloo-interface.")]
+    return []
+
+
+def _command_finding(name: str, message: str, hint: str) -> dict[str, Any]:
+    finding = {"check": "command", "severity": "error", "host": name, "seen": "", "expected": ""}
+    return {**finding, "fix": hint, "message": message}
 
 
 def _summary(findings: list[dict[str, Any]], error_count: int) -> str:

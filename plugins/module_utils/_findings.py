@@ -60,7 +60,7 @@ def evaluate(plan: dict[str, Any], probes: dict[str, Any], confirms: dict[str, A
 
 
 def clock_offsets_s(plan: dict[str, Any], probes: dict[str, Any], confirms: dict[str, Any]) -> dict[str, float]:
-    """Return by how many seconds the clock of each host is ahead of the control node's, for the hosts that were timed."""
+    """Return by how many seconds the clock of each timed host is ahead of the control node's."""
     launch = launch_of(plan, probes, confirms)
     found = {host.name: _findings_pairs.offset_bounds(host) for host in launch.told}
     return {name: (bounds[0].low_s + bounds[0].high_s) / 2 for name, bounds in found.items() if bounds}

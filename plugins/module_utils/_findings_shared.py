@@ -71,9 +71,9 @@ def _not_mounted(launch: Launch, host: Host) -> list[Finding]:
     if told["is_mount"] or len(launch.hosts) == 1:
         return []
     path, plain = told["path"], "a plain folder, not a mount"
+    if _unproven(launch, host):
+        return []
     if _proven(launch, host):
-        if host.name == launch.first.name and not _any_peer_proven(launch):
-            return []
         message = f"{path} is no mount of its own, but all hosts that read it see the same file there."
         return [note("shared_path", host.name, Text(message, plain, "a mount", "Nothing to do if this is meant."))]
     fix = f"{_mount_command(launch, path)}; {_elsewhere()}"
@@ -111,6 +111,9 @@ def _same(launch: Launch, host: Host) -> list[Finding]:
     if not _told(first)["nonce_written"]:
         return _compared(launch, host)
     if nonce["matches"]:
+        return []
+    if _told(host)["is_mount"] and not _told(first)["is_mount"]:
+        # What is said of rank 0 explains it.
         return []
     path = _told(host)["path"]
     if nonce["error"]:
@@ -154,14 +157,15 @@ def _inside(told: dict[str, Any]) -> str:
 
 
 def _proven(launch: Launch, host: Host) -> bool:
-    """Tell whether this host read what rank 0 wrote; of rank 0 itself, whether it wrote at all."""
-    if host.name == launch.first.name:
-        return bool(_told(host)["nonce_written"])
-    return bool(host.confirmed and host.confirmed["nonce"]["matches"])
+    """Tell whether this host read what rank 0 wrote; of rank 0 itself, whether any other host did."""
+    readers = launch.told[1:] if host.name == launch.first.name else [host]
+    return any(reader.confirmed and reader.confirmed["nonce"]["matches"] for reader in readers)
 
 
-def _any_peer_proven(launch: Launch) -> bool:
-    return any(_proven(launch, host) for host in launch.told if host.name != launch.first.name)
+def _unproven(launch: Launch, host: Host) -> bool:
+    """Tell whether nobody was asked yet who could have read it, so that nothing can be said of a plain folder."""
+    readers = launch.told[1:] if host.name == launch.first.name else [host]
+    return not any(reader.confirmed for reader in readers)
 
 
 def _told(host: Host) -> dict[str, Any]:

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 OK, FAILED, STOPPED, TIMEOUT, LOST, NOT_STARTED = "ok", "failed", "stopped", "timeout", "lost", "not_started"
 INTERRUPTED = "interrupted"
+# Reasons of a stop that came from outside the rank: another rank, another host, or a user.
+CONSEQUENCES = ("gang", "lost")
+BY_USER = ("interrupt", "user")
+STOPPED_BY_OTHERS = (*CONSEQUENCES, *BY_USER)
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,11 @@ class RankOutcome:
     log_path: str = ""
     stop_reason: str | None = None
     skipped: bool = False
+
+    @property
+    def is_cause(self) -> bool:
+        """Whether this end is a reason to stop the other ranks: a bad end that is not itself the result of a stop."""
+        return self.state != OK and not (self.state == STOPPED and self.stop_reason in STOPPED_BY_OTHERS)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in JSON types."""

@@ -13,12 +13,14 @@ import signal as signals
 from typing import TYPE_CHECKING, Any
 
 from ._outcome import (
+    BY_USER,
     FAILED,
     INTERRUPTED,
     LOST,
     NOT_STARTED,
     OK,
     STOPPED,
+    STOPPED_BY_OTHERS,
     TIMEOUT,
     FirstFailure,
     Rank,
@@ -40,8 +42,6 @@ STOP_REASONS = {
     "lease": "stopped by its own node: the control node had not been heard of for longer than the lease",
 }
 # These follow from another rank; `silence`, `lease` and what else there may be are causes.
-CONSEQUENCES = ("gang", "lost")
-BY_USER = ("interrupt", "user")
 NO_EVIDENCE: dict[str, Any] = {
     "perf_csv": None,
     "summary": None,
@@ -101,14 +101,18 @@ def _ending(rank: Rank, status: Mapping[str, Any], evidence: Mapping[str, Any]) 
     if ended_by in ("stop", "lease"):
         why = "lease" if ended_by == "lease" else str(status["stop_reason"] or "user")
         return Ending(STOPPED, STOP_REASONS.get(why, f"stopped by the launch ({why})")), why
+    return _by_itself(rank, status, evidence), None
+
+
+def _by_itself(rank: Rank, status: Mapping[str, Any], evidence: Mapping[str, Any]) -> Ending:
     if status["signal"] is not None:
-        return Ending(FAILED, _killed(status["signal"], evidence)), None
+        return Ending(FAILED, _killed(status["signal"], evidence))
     if status["exit_code"] is None:
-        return Ending(LOST, "the node does not know how the rank ended"), None
+        return Ending(LOST, "the node does not know how the rank ended")
     if evidence is NO_EVIDENCE:
         reason = f"madengine ended with exit code {status['exit_code']}, but its log and results could not be read"
-        return Ending(FAILED, reason), None
-    return judge_end(rank, status["exit_code"], evidence), None
+        return Ending(FAILED, reason)
+    return judge_end(rank, status["exit_code"], evidence)
 
 
 def _killed(number: int, evidence: Mapping[str, Any]) -> str:
@@ -188,8 +192,7 @@ def _first_failure(ranks: tuple[RankOutcome, ...], clock_offsets_s: Mapping[str,
     """
     failed = [rank for rank in ranks if rank.state not in (OK, STOPPED)]
     if not failed:
-        causes = (*CONSEQUENCES, *BY_USER)
-        failed = [rank for rank in ranks if rank.state == STOPPED and rank.stop_reason not in causes]
+        failed = [rank for rank in ranks if rank.state == STOPPED and rank.stop_reason not in STOPPED_BY_OTHERS]
     return min(failed, key=lambda rank: _when(rank, clock_offsets_s), default=None)
 
 

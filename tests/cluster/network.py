@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 BRIDGE = "br-nodes"
 SECOND_BRIDGE = "br-data"
 VOID_BRIDGE = "br-void"  # never up: what is plugged in there has a carrier and reaches nothing
+# Lets a node announce itself when an interface comes up or is given its address again (ip-sysctl, arp_notify).
+ANNOUNCE = ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/arp_notify"]
 _SUBNETS = 254
 _FIRST_HOST = 10
 _BLOCK_PRIORITY = 50
@@ -107,11 +109,25 @@ def cable_batch(index: int, pid: int, options: NodeOptions) -> str:
 def _cable(index: int, interface: str, pid: int, *, second: bool = False) -> list[str]:
     port, bridge = port_name(index, second=second), SECOND_BRIDGE if second else BRIDGE
     # A node that boots again has the hardware address that its neighbors remember.
-    hardware = f"02:00:00:00:{int(second):02x}:{index:02x}"
     return [
-        f"link add {port} type veth peer name {interface} address {hardware} netns {pid}",
+        f"link add {port} type veth peer name {interface} address {_hardware(index, second=second)} netns {pid}",
         f"link set {port} master {bridge} up",
     ]
+
+
+def _hardware(index: int, *, second: bool = False) -> str:
+    return f"02:00:00:00:{int(second):02x}:{index:02x}"
+
+
+def announce_batch(index: int, options: NodeOptions) -> str:
+    """Commands for `ip -batch` on a node that tell all neighbors where it is (a gratuitous ARP, see ANNOUNCE).
+
+    Without it, a neighbor that looked for the node while it was away may believe for another second that it is.
+    """
+    lines = [f"link set {options.interface} address {_hardware(index)}"]
+    if options.second_interface:
+        lines.append(f"link set {options.second_interface} address {_hardware(index, second=True)}")
+    return "\n".join(lines)
 
 
 def node_batch(subnet: Subnet, index: int, options: NodeOptions) -> str:

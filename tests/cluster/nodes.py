@@ -8,6 +8,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 import uuid
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _PORT = 22
+_FORWARD_TIMEOUT_S = 5.0
 _SERVER = sshd.ServerPaths(
     host_key=f"{NODE_DIR}/ssh_host_ed25519_key",
     authorized_keys=f"{NODE_DIR}/authorized_keys",
@@ -97,7 +99,7 @@ class Node:
     def start(self) -> None:
         """Begin to boot: the namespaces come into being."""
         (self._layout.etc / "boot_id").write_text(f"{uuid.uuid4()}\n")
-        setup = [["ip", "-batch", str(self._layout.run / "network")]]
+        setup = [network.ANNOUNCE, ["ip", "-batch", str(self._layout.run / "network")]]
         setup += mounts.node_plan(self._layout, self.options, self._site.options.visible)
         # A server that starts says what is wrong only in its log; one that tests says it here.
         setup.append([sshd.server_program(), "-t", "-f", f"{NODE_DIR}/sshd_config"])
@@ -127,6 +129,7 @@ class Node:
         self._site.control.ip(self.plug_in())
         self.go()
         self.wait_ready()
+        self._come_back()
 
     def close(self) -> None:
         """End the node and wait until all its processes are gone."""
@@ -192,6 +195,18 @@ class Node:
         """Take `cut` back."""
         port = network.port_name(self.index)
         self._site.control.ip(f"link set {port} master {network.BRIDGE} up")
+        self._come_back()
+
+    def _come_back(self) -> None:
+        """Wait until the bridge forwards again what the node sends, and tell everybody that it is there."""
+        port = network.port_name(self.index)
+        deadline = time.monotonic() + _FORWARD_TIMEOUT_S
+        while "forwarding" not in self._site.control.run(["ip", "-details", "link", "show", port]).stdout:
+            if time.monotonic() > deadline:
+                message = f"the bridge does not forward from {port} after {_FORWARD_TIMEOUT_S} s"
+                raise ClusterError(message)
+            time.sleep(0.01)
+        self.namespaces.ip(network.announce_batch(self.index, self.options))
 
     def set_interface(self, name: str, *, up: bool) -> None:
         """Take an interface of the node down or up, as an administrator would on the node."""

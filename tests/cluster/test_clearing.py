@@ -40,9 +40,13 @@ with Cluster(2, base=Path(sys.argv[1])) as cluster:
 """
 
 
+_INTERFACES = ("br-", "node", "data", "ens1")
+_MOUNTS = ("cluster", "storage:/export", " /nfs", " /etc/", " /run/node", " /home", " /root", "boot_id")
+
+
 @dataclass(frozen=True)
 class Machine:
-    """What this machine's own namespaces hold."""
+    """What this machine's own namespaces hold, as far as a cluster could have made it (other tests may run as well)."""
 
     interfaces: list[str]
     mounts: list[str]
@@ -50,10 +54,11 @@ class Machine:
 
 
 def _machine() -> Machine:
+    interfaces = [path.name for path in Path("/sys/class/net").iterdir()]
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     return Machine(
-        interfaces=sorted(path.name for path in Path("/sys/class/net").iterdir()),
-        mounts=sorted(line.split()[4] for line in mounts),
+        interfaces=sorted(name for name in interfaces if name.startswith(_INTERFACES)),
+        mounts=[line for line in mounts if any(part in line for part in _MOUNTS)],
         directories=sorted(path.name for path in Path("/").iterdir()),
     )
 

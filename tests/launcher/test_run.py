@@ -8,6 +8,8 @@ import os
 import re
 import signal
 import stat
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -274,11 +276,31 @@ def test_play_when_its_reader_leaves_ends_the_playbook(tmp_path: Path) -> None:
     assert [thread.name for thread in threading.enumerate() if thread.name == "ansible-runner"] == []
 
 
+def test_play_when_the_launcher_is_killed_ends_the_playbook_and_its_workers(tmp_path: Path) -> None:
+    """SIGKILL leaves the launcher no chance to clean up; its playbook ends all the same."""
+    here = tmp_path / "here"
+    small.make(tmp_path / "clone", small.task(touch=str(here), wait_for=str(tmp_path / "never"), limit_s=60))
+    code = (
+        "from pathlib import Path\nfrom madlaunch.run import Play\n"
+        "from tests.launcher import small_collection as small\n"
+        f"folder = Path({str(tmp_path)!r})\nlist(Play(small.request(folder), folder / 'clone').events())\n"
+    )
+    environ = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=Path(__file__).parents[2], env=environ) as launcher:
+        worker = int(_read_soon(here))
+        playbook = int(Path(f"/proc/{worker}/stat").read_text().rpartition(")")[2].split()[1])
+        launcher.kill()
+    assert _is_gone(worker)
+    assert _is_gone(playbook)
+
+
 def _is_gone(pid: int) -> bool:
     for _ in range(150):
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return True
+        if state == "Z":  # dead; whoever adopted it has not looked yet
             return True
         time.sleep(0.02)
     return False

@@ -9,6 +9,7 @@ log: the lines of its beginning and end are looked at, the middle is only counte
 
 from __future__ import annotations
 
+import collections
 import csv
 import io
 import json
@@ -21,9 +22,10 @@ PERF_CSV = "perf.csv"
 MAX_RESULT_BYTES = 4 * 1024 * 1024
 # The proof of the runner is printed when the container starts, after the build of the image, whose output can be long;
 # what became of the model is printed at the end.
-HEAD_BYTES = 64 * 1024 * 1024
+HEAD_BYTES = 32 * 1024 * 1024
 TAIL_BYTES = 8 * 1024 * 1024
 LINE_BYTES = 1024 * 1024
+KEPT_BYTES = 16 * 1024
 FIRST_LINES = 5
 LAST_LINES = 20
 
@@ -73,10 +75,15 @@ class LogReader:
     def __init__(self) -> None:
         self.markers = Markers()
         self.first_lines: list[str] = []
-        self.last_lines: list[str] = []
         self.size_bytes = 0
         self.line_count = 0
         self._ends_in_line = False
+        self._last: collections.deque[bytes] = collections.deque(maxlen=LAST_LINES)
+
+    @property
+    def last_lines(self) -> list[str]:
+        """The last lines that are not empty, as text."""
+        return [shown(piece) for piece in self._last]
 
     def read(self, path: str) -> None:
         """Read the log at `path`. Raises OSError."""
@@ -111,12 +118,8 @@ class LogReader:
             return
         if len(self.first_lines) < FIRST_LINES:
             self.first_lines.append(shown(piece))
-        self._last(piece)
-
-    def _last(self, piece: bytes) -> None:
-        self.last_lines.append(shown(piece))
-        if len(self.last_lines) > LAST_LINES:
-            del self.last_lines[0]
+        # Most lines are pushed out again: they become text only when all is read, and long ones are not kept whole.
+        self._last.append(piece if len(piece) <= KEPT_BYTES else shown(piece).encode())
 
     def _count(self, stream: io.BufferedReader, end: int) -> None:
         position = stream.tell()

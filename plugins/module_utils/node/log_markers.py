@@ -48,6 +48,8 @@ _PUBLIC = (
     "skipped",
 )
 _EXCEPTION_HEAD = b"===== EXCEPTION ====="
+_OTHERS = (b"Running model...", b"Test Duration: ", b"Status: ", b"Found error pattern ", _EXCEPTION_HEAD, b"\x1b")
+_STARTS = (*_RUNNER_LINES, *_SKIPS, *_OTHERS)
 _COLOR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
 
 
@@ -76,6 +78,8 @@ class Markers:
 
     def look_at(self, line: bytes) -> None:
         """Take one line, with or without its end."""
+        if not self._after_head and not _may_tell(line):
+            return
         if line[:1] == b"\x1b":
             line = _COLOR.sub("", line.decode("utf-8", "surrogateescape")).encode("utf-8", "surrogateescape")
         if _NAME in line and line.startswith(_RUNNER_LINES):
@@ -123,6 +127,20 @@ class Markers:
         gave_up = _GAVE_UP.search(line)
         if gave_up:
             self._error = shown(line[gave_up.start() :]).rstrip("\u2502| ")
+
+
+def _may_tell(line: bytes) -> bool:
+    """Say whether a line is worth a closer look. Logs have millions of lines that are not, so this must be quick."""
+    return (
+        line.startswith(_STARTS)
+        or b"rror" in line
+        or b"performance:" in line
+        or b"xception" in line
+        or b"Interrupt" in line
+        or b"Exit" in line
+        or b"ailed" in line
+        or b"No such" in line
+    )
 
 
 def shown(line: bytes) -> str:

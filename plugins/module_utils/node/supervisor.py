@@ -40,6 +40,8 @@ def main(rank_path: str) -> int:
     """Watch the job of the run directory `rank_path` until it has ended; return 0 when that was recorded."""
     # Blocked before anything else: the end of the job and a request to stop must wait until they are asked for.
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
+    # Inherited as ignored, it would have the kernel throw exit codes away.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # What no code foresaw ends in the interpreter, which writes it to standard error: supervisor.log.
     return Supervisor(RankDir(rank_path)).run()
 
@@ -150,7 +152,7 @@ class Supervisor:
         expires_s = self._lease_expires_s()
         if expires_s is not None and now_s >= expires_s:
             silent_s = now_s - self._lease[0]
-            reason = f"nobody has followed for {silent_s:.0f} s, and the lease is {self._lease[1]:.0f} s"
+            reason = f"nobody has followed for {silent_s:.1f} s, and the lease is {self._lease[1]:g} s"
             self._begin_ladder("lease", reason)
 
     def _begin_ladder(self, ended_by: str, reason: str, grace_s: float | None = None) -> None:

@@ -167,7 +167,7 @@ def test_build_passes_values_unchanged_when_a_shell_would_act_on_them(major: int
 @pytest.mark.parametrize("form", ["separate", "joined"])
 def test_build_merges_a_context_of_the_user_below_the_launch(major: int, form: str) -> None:
     """The user's keys are added, and nothing of the launch is lost."""
-    context = "{'SHM_SIZE': '64G', 'docker_env_vars': {'NCCL_DEBUG': 'INFO'}}"
+    context = "{'SHM_SIZE': '64G', 'docker_env_vars': {'NCCL_DEBUG': 'INFO', 'X': 'lower'}}"
     words = ["--additional-context", context] if form == "separate" else [f"--additional-context={context}"]
     command = build(major, {"additional_args": words, "container_env": {"X": "1"}})
     document = json.loads(command.files["context.json"])

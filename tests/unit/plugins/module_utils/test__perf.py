@@ -7,7 +7,7 @@ import pytest
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _perf
 from ansible_collections.madlaunch.multinode.plugins.module_utils._outcome import Performance
 
-V1 = "model, n_gpus, performance, metric, status\nllama, -1, 12.5, tokens/s, SUCCESS\n"
+V1 = 'model, n_gpus, performance, metric, status\nllama, -1, "12.5", tokens/s, SUCCESS\n'
 V2 = (
     "model,n_gpus,nnodes,gpus_per_node,performance,metric,status,launcher\n"
     'llama,8,1,8,"13.5",tokens/s,SUCCESS,torchrun\n'

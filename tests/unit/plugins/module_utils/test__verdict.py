@@ -109,7 +109,8 @@ def test_judge_rank_has_failed_when_v1_ends_with_0_and_the_model_failed() -> Non
 @pytest.mark.parametrize("major", [1, 2])
 def test_judge_rank_has_failed_when_the_model_trained_alone_although_madengine_says_success(major: int) -> None:
     """A runner for one node, or with another rank's numbers, is the end of trust in the number."""
-    for runner in (ALONE, RUNNERS[major].replace("rank 1", "rank 0").replace("rank=1", "rank=0"), "python3"):
+    both = f"{RUNNERS[major]} --standalone"
+    for runner in (ALONE, both, RUNNERS[major].replace("rank 1", "rank 0").replace("rank=1", "rank=0"), "python3"):
         assert verdict(judge(major, markers={"runner": runner}, perf_csv=GOOD_ROW)) == (
             "failed",
             f"the model trained alone, not as rank 1 of 2: its runner was {runner!r}",

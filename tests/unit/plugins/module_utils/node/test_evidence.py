@@ -155,6 +155,9 @@ def test_gather_says_what_is_missing_when_a_rank_left_nothing(rank_dir: Path) ->
             {"failure_line": "madengine: error: unrecognized arguments: --x"},
         ),
         ("FileNotFoundError: models.json\n", {"failure_line": "FileNotFoundError: models.json"}),
+        ("my.pkg.OddException: x\n", {"failure_line": "my.pkg.OddException: x"}),
+        ("[rank3]: KeyboardInterrupt\n", {"failure_line": "[rank3]: KeyboardInterrupt"}),
+        ("SystemExit: 1\n", {"failure_line": "SystemExit: 1"}),
         ("Skipping model run\n", {"skipped": "Skipping model run"}),
         ("\x1b[1;32mStatus: SUCCESS (x)\x1b[0m\n", {"status_line": "Status: SUCCESS (x)"}),
         (LOOK_ALIKES, {}),
@@ -168,6 +171,9 @@ def test_gather_says_what_is_missing_when_a_rank_left_nothing(rank_dir: Path) ->
         "v2-usage",
         "v1-usage",
         "uncaught",
+        "exception",
+        "interrupt",
+        "exit",
         "skip",
         "colored",
         "look-alikes",
@@ -243,6 +249,13 @@ def test_gather_needs_little_memory_when_a_line_is_very_long(rank_dir: Path) -> 
         tracemalloc.stop()
     assert (found["log_lines"], found["markers"]["model_finished"], len(found["first_lines"][0])) == (2, True, 1000)
     assert peak_bytes < 6_000_000
+
+
+def test_gather_takes_no_piece_of_a_long_line_for_a_line(rank_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands in the middle of a line is the model's own text, wherever the reader happens to cut."""
+    monkeypatch.setattr(evidence, "LINE_BYTES", 10)
+    found = gather(rank_dir, "x" * 10 + "Running model...\nRunning")
+    assert (found["markers"]["model_started"], found["first_lines"]) == (False, ["x" * 10, "Running"])
 
 
 def test_gather_gives_json_when_the_log_is_not_utf8(rank_dir: Path) -> None:

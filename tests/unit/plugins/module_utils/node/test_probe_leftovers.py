@@ -94,7 +94,12 @@ def test_leftovers_when_a_status_file_names_a_living_process_then_it_is_one(tmp_
 
 @pytest.mark.parametrize(
     "values",
-    [{"hostname": "another"}, {"boot_id": "another"}, {"supervisor": {"pid": 1, "start_ticks": 1}}, {"supervisor": None}],
+    [
+        {"hostname": "another"},
+        {"boot_id": "another"},
+        {"supervisor": {"pid": 1, "start_ticks": 1}},
+        {"supervisor": None},
+    ],
     ids=["another-host", "another-boot", "number-used-again", "none"],
 )
 def test_leftovers_when_the_file_is_not_of_a_process_here_then_nothing(tmp_path: Path, values: dict[str, Any]) -> None:

@@ -81,7 +81,10 @@ def test_madengine_when_the_path_is_wrong_then_it_says_how(home: Path) -> None:
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("echo '  ImportError: x\"y' >&2; exit 1", " --version ended with 1 and named no version; it said: '  ImportError: x\"y'"),
+        (
+            "echo '  ImportError: x\"y' >&2; exit 1",
+            " --version ended with 1 and named no version; it said: '  ImportError: x\"y'",
+        ),
         ("sleep 60 & sleep 60", " --version: did not end within 0.5 s"),
     ],
     ids=["broken", "hangs"],
@@ -99,7 +102,9 @@ def test_madengine_when_it_is_broken_then_what_it_said_is_told(
 def test_discover_when_asked_then_the_checkout_stays_as_it_was(home: Path) -> None:
     """The program sees the checkout, without MODEL_DIR and old logs, and what it writes there is gone afterwards."""
     log = home / "asked"
-    program(home, f'echo "$@" "$(ls | tr "\\n" " ")" "${{MODEL_DIR-unset}}" "$NO_COLOR" > {log}; touch madengine.log; pwd')
+    program(
+        home, f'echo "$@" "$(ls | tr "\\n" " ")" "${{MODEL_DIR-unset}}" "$NO_COLOR" > {log}; touch madengine.log; pwd'
+    )
     before = sorted(str(path) for path in (home / "MAD").rglob("*"))
     told = probe_madengine.discover("madengine", str(home / "MAD"), "tag'x;y")
     scratch = str(told.pop("tail"))
@@ -127,7 +132,7 @@ def test_discover_when_there_is_nothing_to_ask_then_it_does_not_run(home: Path, 
 
 AMD = "echo; echo gpu,gpu_bdf,gpu_uuid; for i in 0 1 2; do echo $i,0000:0$i:00.0,x; done"
 ROCM = "echo device,Device Name; for i in 0 1; do echo card$i,MI300X; done"
-NVIDIA = "for i in 0 1 2 3; do echo \"GPU $i: H100 (UUID: x)\"; done"
+NVIDIA = 'for i in 0 1 2 3; do echo "GPU $i: H100 (UUID: x)"; done'
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,9 @@ print(json.dumps({"found": found, "masters": masters, "kinds": kinds}))
 """
 
 
-def _master(resolved: list[str], interface: str | None, *, owns: bool = False, error: bool = False) -> dict[str, object]:
+def _master(
+    resolved: list[str], interface: str | None, *, owns: bool = False, error: bool = False
+) -> dict[str, object]:
     return {"owns_addr": owns, "resolved": resolved, "resolve_error": error, "interface": interface}
 
 

@@ -39,9 +39,9 @@ def holding(address: str, **environment: str) -> Iterator[tuple[int, int]]:
         process.communicate("")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.7.7", "0.0.0.0"])
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.0.7.7", "0.0.0.0"])  # noqa: S104 - that it is taken on all is the point
 def test_can_bind_when_any_address_of_the_port_is_taken_then_not(address: str) -> None:
-    """torchrun's store binds all addresses, so a port that is taken on one of them is taken."""
+    """Torchrun's store binds all addresses, so a port that is taken on one of them is taken."""
     with holding(address) as (port, _pid):
         assert probe_port.can_bind(port) is False
     assert probe_port.can_bind(port) is True

@@ -116,7 +116,9 @@ print(json.dumps({name: p.shared(sys.argv[2] + "/" + name) for name in ("tmpfs",
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
-def test_shared_when_mounted_then_bind_read_only_and_plain_are_told_apart(tmp_path: Path, collections_path: Path) -> None:
+def test_shared_when_mounted_then_bind_read_only_and_plain_are_told_apart(
+    tmp_path: Path, collections_path: Path
+) -> None:
     """A bind mount is a mount with a root of its own, a read-only one says so, and a plain folder is neither."""
     inner = [sys.executable, "-c", ASK, str(collections_path), str(tmp_path)]
     argv = ["unshare", "--mount", "sh", "-c", MOUNTS, "sh", str(tmp_path), *inner]

@@ -7,7 +7,12 @@ import os
 import time
 
 import pytest
-from ansible_collections.madlaunch.multinode.plugins.module_utils.node.probe_tasks import Outcome, Task, run_all, run_one
+from ansible_collections.madlaunch.multinode.plugins.module_utils.node.probe_tasks import (
+    Outcome,
+    Task,
+    run_all,
+    run_one,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 
@@ -56,7 +61,9 @@ def test_run_one_when_it_left_a_child_behind_then_the_child_is_killed_with_it() 
     os.close(reader)
 
 
-def test_run_one_when_the_probe_prints_then_nothing_reaches_the_answer_of_the_program(capfd: pytest.CaptureFixture[str]) -> None:
+def test_run_one_when_the_probe_prints_then_nothing_reaches_the_answer_of_the_program(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     """Standard output carries the framed answer of the node program and nothing else."""
     assert run_one(lambda: os.system("echo noise; echo noise >&2"), 5) == Outcome(0, None)  # noqa: S605
     assert capfd.readouterr() == ("", "")

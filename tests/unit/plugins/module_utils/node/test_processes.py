@@ -30,11 +30,13 @@ def spawn() -> Iterator[Spawn]:
         return process
 
     yield start
-    for left in processes.of_run(RUN_ID):
+    roots = [found for found in (processes.look(process.pid) for process in started) if found]
+    for left in processes.of_run(RUN_ID, None, roots):
         processes.send(left, signal.SIGKILL)
     for process in started:
-        process.kill()
-        process.communicate()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
 
 
 def mark(node_rank: int = 0, run_id: str = RUN_ID) -> dict[str, str]:
@@ -44,7 +46,9 @@ def mark(node_rank: int = 0, run_id: str = RUN_ID) -> dict[str, str]:
 
 def test_look_finds_a_process_whose_name_has_parentheses_and_spaces(spawn: Spawn) -> None:
     """The fields after the name are taken from its last parenthesis on."""
-    script = "import ctypes, time; ctypes.CDLL(None).prctl(15, b'a) R 1 (b', 0, 0, 0); print(1, flush=True); time.sleep(99)"
+    script = (
+        "import ctypes, time; ctypes.CDLL(None).prctl(15, b'a) R 1 (b', 0, 0, 0); print(1, flush=True); time.sleep(99)"
+    )
     process = spawn(sys.executable, "-c", script)
     assert process.stdout is not None
     process.stdout.readline()

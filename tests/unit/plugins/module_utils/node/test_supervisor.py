@@ -76,9 +76,9 @@ def test_job_gets_a_clean_process(node: Node) -> None:
 
 def test_sigint_is_not_ignored_by_a_job_that_was_started_in_the_background(node: Node) -> None:
     """A background start leaves SIGINT ignored; madengine could then not clean up its container."""
-    shell = "trap '' INT HUP PIPE; exec \"$@\""
+    shell = "trap '' INT HUP PIPE CHLD; exec \"$@\""
     node.interpreter = str(node.home / "python-with-ignored-signals")
-    Path(node.interpreter).write_text(f"#!/bin/sh\nset -- python3 \"$@\"\n{shell}\n")
+    Path(node.interpreter).write_text(f'#!/bin/sh\nset -- python3 "$@"\n{shell}\n')
     Path(node.interpreter).chmod(0o755)
     log, _ = node.follow_to_end(node.start("exec grep SigIgn /proc/self/status"))
     assert log.split() == [b"SigIgn:", b"0" * 16]
@@ -101,7 +101,7 @@ def test_lease_that_nobody_renews_ends_the_job(node: Node) -> None:
     wait_until(lambda: node.status(run_id)[0]["state"] == "ended")
     status = node.status(run_id)[0]
     assert (status["ended_by"], status["signal"], status["left"]) == ("lease", signal.SIGINT, 0)
-    assert status["stop_reason"] == "nobody has followed for 1 s, and the lease is 0 s" or status["stop_reason"]
+    assert status["stop_reason"] == "nobody has followed for 0.5 s, and the lease is 0.5 s"
 
 
 def test_lease_that_is_renewed_keeps_the_job(node: Node) -> None:
@@ -140,18 +140,12 @@ def test_job_that_ignores_everything_is_killed_with_all_it_made(node: Node) -> N
 
 def test_what_a_job_leaves_behind_is_ended(node: Node) -> None:
     """The exit code of the job stays its own, and its end is the end of everything it started."""
-    run_id = node.start("(setsid sleep 300 &) ; setsid sh -c 'trap \"\" TERM INT; sleep 301; sleep 302' & sleep 0.2; exit 4")
+    run_id = node.start(
+        "(setsid sleep 300 &) ; setsid sh -c 'trap \"\" TERM INT; sleep 301; sleep 302' & sleep 0.2; exit 4"
+    )
     status = node.follow_to_end(run_id)[1]
     assert (status["ended_by"], status["exit_code"], status["left"]) == ("itself", 4, 0)
     assert processes.of_run(run_id) == []
-
-
-def test_clock_of_the_supervisor_is_not_the_wall_clock(node: Node) -> None:
-    """The times that matter are measured since boot: the code of supervisor and ladder asks no other clock for them."""
-    run_id = node.start("sleep 300", lease_s=1000)
-    renewed = lease.read(str(node.rank_dir(run_id) / "lease"))
-    assert renewed is not None
-    assert 0 <= lease.now_s() - renewed[0] < 30
 
 
 def test_supervisor_costs_next_to_nothing(node: Node) -> None:
@@ -164,8 +158,8 @@ def test_supervisor_costs_next_to_nothing(node: Node) -> None:
         return int(Path(f"/proc/{supervisor.pid}/schedstat").read_text().split()[0])
 
     began_ns = cpu_ns()
-    time.sleep(5)
-    assert cpu_ns() - began_ns < 0.001 * 5e9
+    time.sleep(4)
+    assert cpu_ns() - began_ns < 0.001 * 4e9
     memory = Path(f"/proc/{supervisor.pid}/status").read_text().split("VmRSS:")[1].split()[0]
     assert int(memory) <= 12 * 1024
 

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the preflight finds about the master: address, port, and the way of every rank to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.plugins.module_utils.findings_case import Case, finding
+
+OTHER_PORT = "use another port: --master-port 4001 (variable master_port)"
+FIREWALL = "Open the port on node1: sudo ufw allow 4000/tcp, or sudo firewall-cmd --add-port=4000/tcp"
+SILENCE = "no answer, as with a firewall that drops packets."
+OTHER_INTERFACE = "; or choose another interface: --nccl-interface eth0 (variable nccl_interface)"
+
+
+def holder(**values: Any) -> dict[str, Any]:  # noqa: ANN401 - any fact
+    """Return who holds the port."""
+    return {"pid": 77, "user": "bob", "command": "python3 serve.py", "run_id": None, **values}
+
+
+def taken(by: dict[str, Any] | None) -> Case:
+    """Return a launch whose master port is held."""
+    error = "Permission denied" if by is None else "Address already in use"
+    return Case().spoil(1, "master", port_free=False, port_error=error, holder=by, listener=None)
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        pytest.param(
+            Case().spoil(1, "master", owns_addr=False),
+            finding(
+                "master_addr",
+                "error",
+                "node1",
+                message="Rank 0 does not own the master address 10.0.0.1, nor does any host of the launch.",
+                seen="addresses of node1: 10.9.0.1, 10.0.0.1",
+                expected="10.0.0.1 on an interface of rank 0",
+                fix="Use an address of rank 0 that the other hosts reach: "
+                "--master-addr 10.9.0.1 (variable master_addr)",
+            ),
+            id="nobody-owns-it",
+        ),
+        pytest.param(
+            Case().spoil(1, "master", owns_addr=False).spoil(3, "master", owns_addr=True),
+            finding(
+                "master_addr",
+                "error",
+                "node1",
+                message="Rank 0 does not own the master address 10.0.0.1; node3 does.",
+                seen="addresses of node1: 10.9.0.1, 10.0.0.1",
+                expected="10.0.0.1 on an interface of rank 0",
+                fix="Make node3 rank 0 (name it first, or node_rank: 0), or use an address of this host: "
+                "--master-addr 10.9.0.1 (variable master_addr)",
+            ),
+            id="another-host-owns-it",
+        ),
+        pytest.param(
+            Case().set(master_addr="head").spoil(2, "master", resolved=[], resolve_error="Name or service not known"),
+            finding(
+                "master_addr",
+                "error",
+                "node2",
+                message="The master address head cannot be resolved there: Name or service not known.",
+                seen="Name or service not known",
+                expected="an address",
+                fix="Give an address instead of a name: --master-addr 10.9.0.1 (variable master_addr)",
+            ),
+            id="unknown-name",
+        ),
+        pytest.param(
+            Case().set(master_addr="head").spoil(2, "master", resolved=["127.0.1.1"], owns_addr=True),
+            finding(
+                "master_addr",
+                "error",
+                "node2",
+                message="The master address head is this host itself there (127.0.1.1), but rank 0 is node1.",
+                seen="127.0.1.1",
+                expected="an address of node1",
+                fix="Give an address that is the same everywhere: --master-addr 10.9.0.1 (variable master_addr)",
+            ),
+            id="means-itself",
+        ),
+        pytest.param(
+            taken(holder()),
+            finding(
+                "master_port",
+                "error",
+                "node1",
+                message="Port 4000 is held by process 77 of bob: python3 serve.py.",
+                seen="process 77 of bob: python3 serve.py",
+                expected="a free port",
+                fix=f"End it if it is not needed: kill 77; or {OTHER_PORT}",
+            ),
+            id="port-held",
+        ),
+        pytest.param(
+            taken(holder(run_id="mad-1")),
+            finding(
+                "master_port",
+                "error",
+                "node1",
+                message="Port 4000 is held by the earlier run mad-1 of yours (process 77).",
+                seen="run mad-1",
+                expected="a free port",
+                fix=f"python launcher.py stop mad-1; or {OTHER_PORT}",
+            ),
+            id="port-held-by-a-run",
+        ),
+        pytest.param(
+            taken(holder(pid=None, command="")),
+            finding(
+                "master_port",
+                "error",
+                "node1",
+                message="Port 4000 is held by a process of user bob, which only that user or root can see.",
+                seen="user bob",
+                expected="a free port",
+                fix=f"See which: sudo ss -tanp 'sport = :4000'; or {OTHER_PORT}",
+            ),
+            id="port-held-by-another-user",
+        ),
+        pytest.param(
+            taken(None),
+            finding(
+                "master_port",
+                "error",
+                "node1",
+                message="Port 4000 cannot be taken: Permission denied.",
+                seen="Permission denied",
+                expected="a free port",
+                fix=f"See who holds it: sudo ss -tanp 'sport = :4000'; or {OTHER_PORT}",
+            ),
+            id="port-not-allowed",
+        ),
+        pytest.param(
+            Case().spoil_confirmed(1, port_free=False),
+            finding(
+                "master_port",
+                "error",
+                "node1",
+                message="Port 4000 was not free again after the preflight.",
+                seen="taken",
+                expected="a free port",
+                fix="See who holds it: ss -ltnp 'sport = :4000'; or use another one: "
+                "--master-port 4001 (variable master_port)",
+            ),
+            id="port-not-free-again",
+        ),
+    ],
+)
+def test_evaluate_when_rank_0_cannot_be_master_then_it_says_why(case: Case, expected: dict[str, Any]) -> None:
+    """Address and port are rank 0's, and nobody else's."""
+    assert case.findings() == [expected]
+
+
+def test_evaluate_when_ranks_share_one_machine_then_all_may_own_the_address() -> None:
+    """Several ranks on one machine (in tests) see the same addresses, and that is no mistake."""
+    case = Case()
+    for number in (1, 2, 3):
+        case.spoil(number, boot_id="one", network="net:[1]").spoil(number, "master", owns_addr=True)
+    assert case.findings() == []
+
+
+@pytest.mark.parametrize(
+    ("told", "message", "fix"),
+    [
+        (
+            {"kind": "timeout", "error": "no answer in time", "interface": None},
+            "node1 (10.0.0.1, port 4000) is not reached: " + SILENCE,
+            FIREWALL,
+        ),
+        (
+            {"kind": "timeout", "error": "no answer in time"},
+            "node1 (10.0.0.1, port 4000) is not reached through interface ens14np0: " + SILENCE,
+            FIREWALL + OTHER_INTERFACE,
+        ),
+        (
+            {"kind": "refused", "error": "Connection refused", "interface": None},
+            "node1 (10.0.0.1, port 4000) is not reached: the connection is refused.",
+            f"A firewall rejects it, or another host has 10.0.0.1. {FIREWALL}",
+        ),
+        (
+            {"kind": "no_route", "error": "Network is unreachable"},
+            "node1 (10.0.0.1, port 4000) is not reached through interface ens14np0: there is no route.",
+            "See the routes on the host: ip route get 10.0.0.1" + OTHER_INTERFACE,
+        ),
+        (
+            {"kind": "stranger", "error": "something else answers there: 'x'", "interface": None},
+            "node1 (10.0.0.1, port 4000) is not reached: something else answers there: 'x'.",
+            "The address means another host there: getent hosts 10.0.0.1; ip neighbor show 10.0.0.1",
+        ),
+        (
+            {"kind": "other", "error": "Strange", "interface": None},
+            "node1 (10.0.0.1, port 4000) is not reached: Strange.",
+            "Try by hand on the host: nc -vz 10.0.0.1 4000",
+        ),
+    ],
+    ids=["firewall", "firewall-on-interface", "refused", "no-route", "stranger", "other"],
+)
+def test_evaluate_when_a_rank_does_not_reach_rank_0_then_the_kinds_are_told_apart(
+    told: dict[str, Any], message: str, fix: str
+) -> None:
+    """A firewall, a wrong route and another host behind the address need different hands."""
+    found = Case().spoil_confirmed(2, "rendezvous", ok=False, **told).findings()
+    expected = "the listener of node1"
+    whole = finding("rendezvous", "error", "node2", message=message, seen=told["error"], expected=expected, fix=fix)
+    assert found == [whole]
+
+
+def test_evaluate_when_there_was_no_listener_then_no_rank_is_accused() -> None:
+    """With the port taken, nobody could be reached, and only the port is to blame."""
+    case = taken(holder())
+    for number in (2, 3):
+        case.spoil_confirmed(number, "rendezvous", tried=False, ok=False)
+    assert [one[:3] for one in case.brief()] == [("master_port", "error", "node1")]
