@@ -7,7 +7,8 @@ folder=$(mkdir -p "$1" && cd "$1" && pwd)
 
 rm -rf "$folder/artifact" "$folder/ansible_collections"
 ansible-galaxy collection build --output-path "$folder/artifact" . >/dev/null
-ansible-galaxy collection install --no-deps --offline --collections-path "$folder" "$folder"/artifact/*.tar.gz >/dev/null
+export ANSIBLE_COLLECTIONS_PATH=$folder
+ansible-galaxy collection install --no-deps --offline "$folder"/artifact/*.tar.gz >/dev/null
 
 # ansible-test makes its own virtual environments and would download the program that puts pip into them. A home of
 # its own holds ours instead (pip comes with Python), so that only packages are fetched, as pip is set up to do here.

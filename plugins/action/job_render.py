@@ -21,7 +21,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 MAJORS = {"auto": (1, 2), "1": (1,), "2": (2,)}
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types
+class ActionModule(ActionBase):
     """Renders what `job` would start, for each version that madengine may have on the host."""
 
     TRANSFERS_FILES = False

@@ -22,7 +22,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types
+class ActionModule(ActionBase):
     """Folds the outcomes of all ranks into that of the run, and writes perf.csv and summary.json."""
 
     TRANSFERS_FILES = False
@@ -84,7 +84,6 @@ def _merged(plan: dict[str, Any]) -> dict[str, str]:
 def _message(outcome: _verdict.RunOutcome) -> str:
     """Return the outcome in lines that can be read in any Ansible output."""
     lines = [f"The run ended: {outcome.state}: {outcome.reason}."]
-    for rank in outcome.ranks:
-        lines.append(f"rank {rank.node_rank} on {rank.host}: {rank.state}: {rank.reason} (log: {rank.log_path})")
+    lines += [f"rank {rank.node_rank} on {rank.host}: {rank.state}: {rank.reason}" for rank in outcome.ranks]
     lines.append(f"Results: {outcome.results['perf_csv']}")
     return "\n".join(lines)

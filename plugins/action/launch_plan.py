@@ -38,7 +38,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types
+class ActionModule(ActionBase):
     """Checks the request, gives every host its rank and names the run."""
 
     TRANSFERS_FILES = False

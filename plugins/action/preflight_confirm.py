@@ -47,7 +47,7 @@ class ActionModule(NodeAction):
         result["madlaunch"] = {"kind": "confirm", "facts": result["facts"]}
         return result
 
-    def _arguments(self, options: dict[str, Any], own: dict[str, Any], hostvars: Any) -> dict[str, Any]:  # noqa: ANN401
+    def _arguments(self, options: dict[str, Any], own: dict[str, Any], hostvars: Any) -> dict[str, Any]:
         plan, node_rank = options["plan"], options["node_rank"]
         arguments = probe_arguments(plan, own["settings"], node_rank)
         first = next(iter(plan["hosts"]))

@@ -20,7 +20,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 }
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types
+class ActionModule(ActionBase):
     """Folds the answers of all hosts into findings; fails when one of them is an error."""
 
     TRANSFERS_FILES = False
@@ -49,7 +49,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # ansible ships no types
         return result
 
 
-def _answers(variables: Any, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:  # noqa: ANN401
+def _answers(variables: Any, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return what the registered probe and confirm of one host hold, an unreachable host included."""
     return tuple(_answer(variables.get(options[name]) or {}) for name in ("probed", "confirmed"))  # type: ignore[return-value]
 
@@ -58,11 +58,15 @@ def _answer(registered: dict[str, Any]) -> dict[str, Any]:
     if registered.get("unreachable"):
         return {"unreachable": str(registered.get("msg", ""))}
     if registered.get("failed"):
-        return {"error": {"message": str(registered.get("msg", "")), "hint": "Run again with -vvv to see where it failed."}}
+        return {
+            "error": {"message": str(registered.get("msg", "")), "hint": "Run again with -vvv to see where it failed."}
+        }
     return {key: registered[key] for key in ("facts", "error", "settings") if key in registered}
 
 
-def _with_settings(options: dict[str, Any], answers: dict[str, tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Any]:
+def _with_settings(
+    options: dict[str, Any], answers: dict[str, tuple[dict[str, Any], dict[str, Any]]]
+) -> dict[str, Any]:
     """Return the plan in which each host also has its own settings (those of this host for one that did not answer)."""
     plan = options["plan"]
     hosts = {}
@@ -96,7 +100,9 @@ def _command_findings(plan: dict[str, Any], name: str, resolved: dict[str, Any])
         return [_command_finding(name, error.message, error.hint)]
     if command.unresolved:
         message = f"The host did not tell a value that the command needs: {', '.join(command.unresolved)}."
-        return [_command_finding(name, message, "Give the value: --nproc-per-node, --nccl-interface, --gloo-interface.")]
+        return [
+            _command_finding(name, message, "Give the value: --nproc-per-node, --nccl-interface, --gloo-interface.")
+        ]
     return []
 
 
@@ -109,7 +115,9 @@ def _summary(findings: list[dict[str, Any]], error_count: int) -> str:
     """Return one line when all is well, else each finding in lines that can be read in any Ansible output."""
     if not findings:
         return "Preflight found nothing to complain of."
-    lines = [f"Preflight found {error_count} error(s); " + ("nothing was started." if error_count else "the launch goes on.")]
+    lines = [
+        f"Preflight found {error_count} error(s); " + ("nothing was started." if error_count else "the launch goes on.")
+    ]
     for finding in findings:
         where = f" on {finding['host']}" if finding["host"] else ""
         lines.append(f"{finding['severity']}: {finding['check']}{where}: {finding['message']} Fix: {finding['fix']}")

@@ -113,7 +113,9 @@ def _check_request(request: Request, known_checks: tuple[str, ...]) -> None:
 def _check_text(request: Request) -> None:
     if not RUN_ID_PATTERN.match(request.run_id):
         message = f"run_id cannot name a directory: {request.run_id!r}."
-        raise PlanError("run_id", message, "Use 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit.")
+        raise PlanError(
+            "run_id", message, "Use 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit."
+        )
     if not request.model:
         raise PlanError("model", "model is empty.", "Give the tag of a model that `madengine discover` lists.")
     if request.model.startswith("-") or CONTROL_CHARACTERS.search(request.model):
@@ -135,7 +137,7 @@ def _check_numbers(request: Request) -> None:
 
 
 def _ranked(request: Request, hosts: list[HostInput]) -> list[HostInput]:
-    """Return the hosts in the order of their ranks: by `node_rank` if the inventory has it, else as the play has them."""
+    """Return the hosts in the order of their ranks: by `node_rank` if they have it, else as the play has them."""
     if not hosts:
         raise PlanError("target", "no host is in the play.", "Name hosts, or check the inventory, target and limit.")
     if request.nnodes and request.nnodes != len(hosts):
@@ -155,7 +157,8 @@ def _by_node_rank(master_addr: str, hosts: list[HostInput]) -> list[HostInput]:
     ordered = sorted(hosts, key=lambda host: host.node_rank or 0)
     for expected, host in enumerate(ordered):
         if host.node_rank != expected:
-            message = f"the node_rank values are {[item.node_rank for item in ordered]}, so rank {expected} is missing or doubled."
+            ranks = [item.node_rank for item in ordered]
+            message = f"the node_rank values are {ranks}, so rank {expected} is missing or doubled."
             raise PlanError("node_rank", message, f"Number the {len(hosts)} hosts 0 to {len(hosts) - 1}, each once.")
     master = _named(master_addr, ordered)
     if master is not None and master.node_rank != 0:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 
-# ECMA-48: CSI sequences end in 0x40-0x7e; OSC ones in BEL or ST; other escapes have one final byte. Only colors (SGR, "m") may stay.
+# ECMA-48: CSI sequences end in 0x40-0x7e, OSC ones in BEL or ST, other escapes have one final byte. Only colors (SGR,
+# "m") may stay: ansible-runner would take others (ESC [ ... K with base64) for events of its own.
 ESCAPES = re.compile(r"\x1b\[[0-?]*[ -/]*(?P<final>[@-~])|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-~]|\x1b")
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f\u2028\u2029]")
 LINE_LIMIT_BYTES = 4 * 1024 * 1024

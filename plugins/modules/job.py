@@ -11,8 +11,10 @@ module: job
 short_description: Start the rank of a host
 version_added: 0.1.0
 description:
-  - Renders the script of the rank, writes it into the run directory of the node, and starts it detached under a supervisor.
-  - A rank that could not be started does not fail the task; RV(started) is false and M(madlaunch.multinode.job_follow) ends the run.
+  - Renders the script of the rank, writes it into the run directory of the node, and starts it detached under a
+    supervisor.
+  - A rank that could not be started does not fail the task; RV(started) is false and
+    M(madlaunch.multinode.job_follow) ends the run.
 author:
   - The madlaunch contributors (@madlaunch)
 attributes:

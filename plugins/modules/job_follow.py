@@ -11,7 +11,8 @@ module: job_follow
 short_description: Follow the rank of a host until it ends
 version_added: 0.1.0
 description:
-  - Relays the lines of the rank live as C([host:rank] line) and keeps the raw log in a file per rank on the control node.
+  - Relays the lines of the rank live as C([host:rank] line) and keeps the raw log in a file per rank on the
+    control node.
   - A dropped connection is tried again from the byte at which it dropped.
   - The first rank that fails stops the others, unless the plan says otherwise.
 author:

@@ -11,7 +11,8 @@ module: job_render
 short_description: Show the script of a rank without starting it
 version_added: 0.1.0
 description:
-  - Contacts no host. What only a host can tell is marked in the script; with the version V(auto) both forms are given.
+  - Contacts no host. What only a host can tell is marked in the script; with the version V(auto) both forms are
+    given.
 author:
   - The madlaunch contributors (@madlaunch)
 attributes:

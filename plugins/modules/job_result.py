@@ -11,7 +11,8 @@ module: job_result
 short_description: Judge a run and merge the results of its ranks
 version_added: 0.1.0
 description:
-  - Folds the outcomes of all ranks into one, names the first failure, and merges the result rows of all ranks into one C(perf.csv) with C(node_rank) and C(host).
+  - Folds the outcomes of all ranks into one, names the first failure, and merges the result rows of all ranks
+    into one C(perf.csv) with C(node_rank) and C(host).
   - Fails when the run was not good. Runs on the control node; use it with C(run_once).
 author:
   - The madlaunch contributors (@madlaunch)

@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - Decides which host is which rank, checks the request, and names the run.
   - Runs on the control node and contacts no host; use it with C(run_once).
-  - Ranks come from the host variable C(node_rank) if all hosts have it, else from the order of the play, in which the host that O(master_addr) names is moved to the front.
+  - Ranks come from the host variable C(node_rank) if all hosts have it, else from the order of the play, in
+    which the host that O(master_addr) names is moved to the front.
 author:
   - The madlaunch contributors (@madlaunch)
 attributes:

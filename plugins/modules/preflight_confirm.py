@@ -11,7 +11,8 @@ module: preflight_confirm
 short_description: Let a host confirm what only two hosts together can show
 version_added: 0.1.0
 description:
-  - Second exchange of the preflight. Reads the nonce of rank 0 on the shared path and reaches rank 0 on the master port through the chosen interface.
+  - Second exchange of the preflight. Reads the nonce of rank 0 on the shared path and reaches rank 0 on the
+    master port through the chosen interface.
 author:
   - The madlaunch contributors (@madlaunch)
 attributes:

@@ -11,7 +11,8 @@ module: preflight_report
 short_description: Judge what all hosts told in the preflight
 version_added: 0.1.0
 description:
-  - Folds the answers of all hosts into one report, each finding with what was seen, what was expected, and the step that mends it.
+  - Folds the answers of all hosts into one report, each finding with what was seen, what was expected, and the
+    step that mends it.
   - Fails when a finding is an error. Runs on the control node; use it with C(run_once).
 author:
   - The madlaunch contributors (@madlaunch)

@@ -12,13 +12,16 @@ from __future__ import annotations
 import base64
 import time
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _relay
-from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
 
 MAX_POLL_BYTES = 4 * 1024 * 1024
 FIRST_WAIT_S = 1.0

@@ -47,7 +47,7 @@ def node_modules(entry: str) -> list[tuple[str, str]]:
     return [(name, (NODE_SOURCES / f"{name}.py").read_text(encoding="utf-8")) for name in _node_call.MODULES[entry]]
 
 
-class NodeAction(ActionBase):  # type: ignore[misc]  # ansible ships no types
+class NodeAction(ActionBase):
     """An action that talks to the node program; every call is one exec over the task's connection."""
 
     TRANSFERS_FILES = False

@@ -13,7 +13,17 @@ from typing import Any
 # How long rank 0's listener waits for the other ranks. They all come within one task of the playbook.
 RENDEZVOUS_WAIT_S = 20.0
 
-PLAN_KEYS = ("run_id", "nnodes", "model", "master_addr", "master_port", "madengine_version", "in_place", "nonce", "skip_checks")
+PLAN_KEYS = (
+    "run_id",
+    "nnodes",
+    "model",
+    "master_addr",
+    "master_port",
+    "madengine_version",
+    "in_place",
+    "nonce",
+    "skip_checks",
+)
 HOST_KEYS = ("nccl_interface", "gloo_interface", "shared_data_path", "madengine_path", "mad_dir")
 
 

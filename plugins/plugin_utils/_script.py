@@ -42,7 +42,11 @@ class RankInput:
 
     def host(self) -> dict[str, Any]:
         """Return the host's part of the plan, complete."""
-        found = {key: self.resolved[key] for key in ("nproc_per_node", "nccl_interface", "gloo_interface") if key in self.resolved}
+        found = {
+            key: self.resolved[key]
+            for key in ("nproc_per_node", "nccl_interface", "gloo_interface")
+            if key in self.resolved
+        }
         return {**self.settings, **self.plan["hosts"][self.name], **found, "host": self.name}
 
     def full_plan(self) -> dict[str, Any]:

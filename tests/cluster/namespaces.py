@@ -76,13 +76,19 @@ class Namespaces:
                 start_new_session=True,
             )
         self.pid = 0
-        self._names: dict[str, str] = {}
+        self._home: tuple[str, str] | None = None
 
     def wait_born(self) -> None:
         """Wait until the namespaces exist; after it ``pid`` is the init process."""
         self._expect("born")
         self.pid = children(self._process.pid)[0] if self._forks else self._process.pid
-        self._names = {kind: namespace(self.pid, kind) for kind in ("net", "pid")}
+        kind = "pid" if self._forks else "net"
+        name = namespace(self.pid, kind)
+        # Everything in that namespace is killed in the end, so it must be a new one.
+        if name in {"", namespace(os.getpid(), kind)}:
+            message = f"process {self.pid} is in {kind} namespace {name or 'unknown'}, not in one of its own"
+            raise ClusterError(message)
+        self._home = (kind, name)
 
     def go(self) -> None:
         """Let init carry out its plan."""
@@ -139,8 +145,7 @@ class Namespaces:
 
     def pids(self) -> list[int]:
         """Every process inside (by the PID namespace, or the network where there is none of its own)."""
-        kind = "pid" if self._forks else "net"
-        return members(kind, self._names[kind]) if self._names else []
+        return members(*self._home) if self._home else []
 
     def kill(self) -> None:
         """End everything inside at once, as a crash does."""

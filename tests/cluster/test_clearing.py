@@ -16,6 +16,7 @@ import pytest
 
 from tests.cluster.cluster import Cluster
 from tests.cluster.errors import ClusterError
+from tests.cluster.namespaces import Namespaces, Plan
 from tests.cluster.options import REPOSITORY, NodeOptions
 from tests.cluster.processes import all_pids, namespace
 
@@ -136,6 +137,17 @@ def test_owner_when_ended_by_a_signal_then_nodes_end(before: Machine, tmp_path: 
         owner.wait(10)
     assert _wait_gone(pids, set()) == []
     assert base.exists() == (number != signal.SIGINT)
+
+
+def test_namespaces_when_they_are_not_new_then_nothing_in_them_is_ended(before: Machine, tmp_path: Path) -> None:  # noqa: ARG001 - looks afterwards
+    """What is not a cluster's own namespace is never taken for one, since all in it would be killed."""
+    plan = Plan([], [], "").write(tmp_path / "plan.json")
+    namespaces = Namespaces(["--uts"], plan)
+    with pytest.raises(ClusterError, match=r"is in net namespace net:\[\d+\], not in one of its own"):
+        namespaces.wait_born()
+    assert namespaces.pids() == []
+    namespaces.close()
+    assert not namespaces.alive
 
 
 def test_fixture_when_test_leaves_a_process_then_that_test_fails(tmp_path: Path) -> None:

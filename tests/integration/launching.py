@@ -60,7 +60,9 @@ class Launch:
 
 def environment(state: Path, **more: str) -> dict[str, str]:
     """Return the environment of a launcher whose records lie in `state` and which inherits no setting."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("MADLAUNCH_", "ANSIBLE_", "SLURM_"))}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MADLAUNCH_", "ANSIBLE_", "SLURM_"))
+    }
     return {**kept, "MADLAUNCH_STATE_DIR": str(state), **more}
 
 

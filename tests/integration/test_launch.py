@@ -26,9 +26,15 @@ def test_launch_trains_across_all_nodes(make_cluster: MakeCluster, tmp_path: Pat
     assert (done.returncode, done.outcome["state"]) == (0, "ok"), done.stderr
     assert [rank["state"] for rank in done.outcome["ranks"]] == ["ok", "ok"]
     assert "world size: 4" in done.lines(1)
-    assert len({line for rank in (0, 1) for line in done.lines(rank) if line.startswith("rank 0 of 4: parameters equal")}) == 1
+    assert (
+        len({line for rank in (0, 1) for line in done.lines(rank) if line.startswith("rank 0 of 4: parameters equal")})
+        == 1
+    )
     rows = list(csv.DictReader(Path(done.outcome["perf_csv"]).read_text().splitlines()))
-    assert {(row["node_rank"], row["host"]) for row in rows} <= {("0", cluster.hosts[0].address), ("1", cluster.hosts[1].address)}
+    assert {(row["node_rank"], row["host"]) for row in rows} <= {
+        ("0", cluster.hosts[0].address),
+        ("1", cluster.hosts[1].address),
+    }
     assert [row["status"] for row in rows if row["node_rank"] == "1"] == ["SUCCESS"]
     summary = json.loads(Path(done.outcome["summary_json"]).read_text())
     assert summary["outcome"]["state"] == "ok"
@@ -59,7 +65,7 @@ def test_text_follows_the_order_of_a_launch(cluster: AnyCluster, tmp_path: Path)
         f"Master: {first}:4000",
         "Checking connectivity to all nodes...",
         "All nodes are reachable",
-        f"(rank 3): madengine run --tags demo_train",
+        "(rank 3): madengine run --tags demo_train",
         ":3] ",
         f"{last} completed successfully",
         "Training Results:",

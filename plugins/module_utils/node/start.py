@@ -195,11 +195,18 @@ def _until_up(rank_dir: RankDir, pid: int) -> dict[str, Any]:
         if gone:
             break
         time.sleep(_LOOK_EVERY_S)
-    if supervisor is not None:
-        processes.send(supervisor, signal.SIGKILL)
+    _give_up(rank_dir, supervisor)
     said = files.tail(rank_dir.supervisor_log, 2000).decode("utf-8", "replace").strip()
     message = f"the supervisor did not start the job within {_UP_WITHIN_S:.0f} s: {said or 'it said nothing'}"
     raise NodeError(message, "try the Python of this host: python3 -E -s -S -c 'import json, signal'")
+
+
+def _give_up(rank_dir: RankDir, supervisor: processes.Process | None) -> None:
+    """End a supervisor that did not come up, and the job in case that it got so far."""
+    spec = files.read_json(rank_dir.spec) or {}
+    known = [supervisor] if supervisor is not None else []
+    for process in [*known, *processes.of_run(spec["run_id"], spec["node_rank"], known)]:
+        processes.send(process, signal.SIGKILL)
 
 
 def _disk_error(error: OSError, rank_dir: RankDir) -> NodeError:

@@ -11,16 +11,18 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Iterator
 
 import pytest
 
 DEMO = Path(__file__).resolve().parents[3] / "demo"
 sys.path.insert(0, str(DEMO))
 
-_ROCM_SMI = "#!/bin/sh\n# rocm-smi --showid --csv\necho device,Device Name\nfor gpu in 0 1; do echo card$gpu,MI300X; done\n"
+_ROCM_SMI = (
+    "#!/bin/sh\n# rocm-smi --showid --csv\necho device,Device Name\nfor gpu in 0 1; do echo card$gpu,MI300X; done\n"
+)
 _DEADLINE_S = 20.0
 
 

@@ -6,8 +6,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -22,7 +23,13 @@ def context(version: str, rank: int, port: int, **changes: Any) -> dict[str, Any
     """What a launcher sends to each of two hosts with two processes each."""
     variables = {"NODE_RANK": str(rank), "NNODES": "2", "NPROC_PER_NODE": "2", **changes}
     if version == "1":
-        settings = {"MAD_RUNTIME_NGPUS": 2, "NNODES": 2, "NODE_RANK": rank, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        settings = {
+            "MAD_RUNTIME_NGPUS": 2,
+            "NNODES": 2,
+            "NODE_RANK": rank,
+            "MASTER_ADDR": "127.0.0.1",
+            "MASTER_PORT": port,
+        }
         return {"multi_node_args": settings, "docker_env_vars": variables}
     variables["MAD_MULTI_NODE_RUNNER"] = (
         f"torchrun --nnodes=2 --nproc_per_node=2 --node_rank={rank} --master_addr=127.0.0.1 --master_port={port}"
@@ -33,7 +40,16 @@ def context(version: str, rank: int, port: int, **changes: Any) -> dict[str, Any
 def start(host: Host, version: str, rank: int, port: int, **changes: Any) -> subprocess.Popen[str]:  # noqa: ANN401
     """Start one host's part."""
     (host.mad / "context.json").write_text(json.dumps(context(version, rank, port, **changes)))
-    words = ["run", "--tags", "demo_train", "--live-output", "--timeout", "60", "--additional-context-file", "context.json"]
+    words = [
+        "run",
+        "--tags",
+        "demo_train",
+        "--live-output",
+        "--timeout",
+        "60",
+        "--additional-context-file",
+        "context.json",
+    ]
     return host.start(*words, env={"MAD_COLLECT_METRICS": "true" if rank == 1 else "false"})
 
 
@@ -69,17 +85,31 @@ def run_torchrun(folder: Path, script: str, *words: str) -> subprocess.Completed
     """Run a script under the torchrun of the demo."""
     (folder / "script.py").write_text(script)
     command = [sys.executable, str(TORCHRUN), *words, "script.py", "--word"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=20, check=False)
+    env = {"PATH": "/usr/bin:/bin"}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=20, check=False)
 
 
 @pytest.mark.parametrize(
     "words",
     [
         pytest.param(
-            "--nnodes 2 --nproc_per_node 2 --node_rank 1 --master_addr 10.0.0.1 --master_port 4000".split(), id="v1-form"
+            [
+                "--nnodes",
+                "2",
+                "--nproc_per_node",
+                "2",
+                "--node_rank",
+                "1",
+                "--master_addr",
+                "10.0.0.1",
+                "--master_port",
+                "4000",
+            ],
+            id="v1-form",
         ),
         pytest.param(
-            "--nnodes=2 --nproc-per-node=2 --node-rank=1 --master-addr=10.0.0.1 --master-port=4000".split(), id="v2-form"
+            ["--nnodes=2", "--nproc-per-node=2", "--node-rank=1", "--master-addr=10.0.0.1", "--master-port=4000"],
+            id="v2-form",
         ),
     ],
 )

@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Callable
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -16,7 +17,11 @@ USAGE_V1 = "usage: madengine [-h] [-v] {run,discover,report,database,validate} .
 
 def box(*lines: str, title: str) -> str:
     """What v2 prints around a message on a console of 200 columns."""
-    edge = f" {title} ".center(198, "─") if len(title) % 2 == 0 else ("─" * ((196 - len(title)) // 2) + f" {title} ").ljust(198, "─")
+    edge = (
+        f" {title} ".center(198, "─")
+        if len(title) % 2 == 0
+        else ("─" * ((196 - len(title)) // 2) + f" {title} ").ljust(198, "─")
+    )
     return "".join([f"╭{edge}╮\n", *(f"│ {line.ljust(196)} │\n" for line in lines), f"╰{'─' * 198}╯\n"])
 
 
@@ -65,14 +70,16 @@ def test_version_1_when_run_anywhere_then_leaves_its_log_and_copies_the_model_di
     (source / "credential.json").write_text('{"MAD_MINIO": {}}')
     result = host.run("--version", env={"MODEL_DIR": str(source)})
     copied = f"Current working directory: {host.mad}\nModel dir: {source} copied to current dir: {host.mad}\n"
-    assert result.out == copied + NOISE.split("\n")[0] + "\n1.0.0\n"
+    assert result.out == copied + NOISE.split("\n", maxsplit=1)[0] + "\n1.0.0\n"
     assert (host.mad / "madengine.log").read_text() == ""
 
 
 @pytest.mark.parametrize(
     ("version", "words", "err"),
     [
-        pytest.param("1", ["run", "--bad"], USAGE_V1 + "madengine: error: unrecognized arguments: --bad\n", id="v1-flag"),
+        pytest.param(
+            "1", ["run", "--bad"], USAGE_V1 + "madengine: error: unrecognized arguments: --bad\n", id="v1-flag"
+        ),
         pytest.param(
             "1",
             ["run", "--tags", "demo_sleep", "-l"],
@@ -103,7 +110,9 @@ def test_version_1_when_run_anywhere_then_leaves_its_log_and_copies_the_model_di
             ),
             id="v2-timeout",
         ),
-        pytest.param("2", ["run", "--tags"], box("Option '--tags' requires an argument.", title="Error"), id="v2-no-value"),
+        pytest.param(
+            "2", ["run", "--tags"], box("Option '--tags' requires an argument.", title="Error"), id="v2-no-value"
+        ),
         pytest.param(
             "2",
             ["run", "--live-output=1"],
@@ -179,9 +188,7 @@ def test_run_when_no_tags_then_v1_is_content_and_v2_refuses(
         pytest.param("1", ["nosuch"], 1, "Discovering all models in the project", id="v1-unknown"),
         pytest.param("2", ["demo_env,demo_data"], 0, '        "name": "demo_data",', id="v2-commas"),
         pytest.param("2", ["demo_env:a=1"], 0, '        "args": " --a 1"', id="v2-extra-arguments"),
-        pytest.param(
-            "2", ["nosuch"], 1, "❌ No models found corresponding to the given tag: nosuch", id="v2-unknown"
-        ),
+        pytest.param("2", ["nosuch"], 1, "❌ No models found corresponding to the given tag: nosuch", id="v2-unknown"),
     ],
 )
 def test_discover_when_asked_for_tags_then_lists_or_fails(
@@ -196,7 +203,9 @@ def test_discover_when_asked_for_tags_then_lists_or_fails(
 @pytest.mark.parametrize(
     ("version", "tag", "code", "last"),
     [
-        pytest.param("1", "nosuch", 1, "ValueError: No models found corresponding to the given tag: nosuch", id="v1-tag"),
+        pytest.param(
+            "1", "nosuch", 1, "ValueError: No models found corresponding to the given tag: nosuch", id="v1-tag"
+        ),
         pytest.param("2", "nosuch", 2, "", id="v2-tag"),
     ],
 )
@@ -234,11 +243,15 @@ def test_run_when_not_in_a_checkout_then_fails(make_host: Callable[..., Host], v
         pytest.param(["build", "--tags", "demo_env"], id="command"),
         pytest.param(["run", "--tags", "demo_env", "-c", '{"slurm": {}}'], id="slurm"),
         pytest.param(["run", "--tags", "demo_env", "-c", '{"k8s": {}}'], id="k8s"),
-        pytest.param(["run", "--tags", "demo_env", "-c", '{"distributed": {"launcher": "slurm_multi"}}'], id="launcher"),
+        pytest.param(
+            ["run", "--tags", "demo_env", "-c", '{"distributed": {"launcher": "slurm_multi"}}'], id="launcher"
+        ),
         pytest.param(["run", "--manifest-file", "models.json"], id="manifest"),
     ],
 )
-def test_v2_when_the_stand_in_cannot_do_it_then_70_and_it_says_so(make_host: Callable[..., Host], words: list[str]) -> None:
+def test_v2_when_the_stand_in_cannot_do_it_then_70_and_it_says_so(
+    make_host: Callable[..., Host], words: list[str]
+) -> None:
     """What the real tool would do and the stand-in cannot is refused by name."""
     result = make_host("2").run(*words)
     assert result.code == 70

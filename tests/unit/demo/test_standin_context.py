@@ -132,13 +132,21 @@ def test_v2_context_when_wrong_then_exit_4(text: str) -> None:
         pytest.param({}, {}, {}, "torchrun --standalone --nproc_per_node=4", id="alone-when-not-given"),
         pytest.param({}, {}, {"MAD_MULTI_NODE_RUNNER": "P"}, "P", id="of-the-process"),
         pytest.param(
-            {"docker_env_vars": {"MAD_MULTI_NODE_RUNNER": "C"}}, {}, {"MAD_MULTI_NODE_RUNNER": "P"}, "C", id="context-wins"
+            {"docker_env_vars": {"MAD_MULTI_NODE_RUNNER": "C"}},
+            {},
+            {"MAD_MULTI_NODE_RUNNER": "P"},
+            "C",
+            id="context-wins",
         ),
         pytest.param({"distributed": {"launcher": "deepspeed"}}, {}, {}, "deepspeed --num_gpus=4", id="deepspeed"),
         pytest.param({}, {"distributed": {"launcher": "vllm"}}, {}, None, id="vllm-has-none"),
         pytest.param({}, {}, {"MAD_LAUNCHER": "primus"}, None, id="primus-has-none"),
         pytest.param(
-            {"distributed": {"launcher": "odd"}}, {}, {}, "torchrun --standalone --nproc_per_node=4", id="unknown-launcher"
+            {"distributed": {"launcher": "odd"}},
+            {},
+            {},
+            "torchrun --standalone --nproc_per_node=4",
+            id="unknown-launcher",
         ),
     ],
 )

@@ -7,8 +7,8 @@ import json
 import os
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 import pytest
 
@@ -87,7 +87,9 @@ def test_v1_when_a_model_ran_then_0_and_the_row_tells(
 @pytest.mark.parametrize(
     ("tag", "collect", "code", "changes"),
     [
-        pytest.param("demo_env", "true", 0, {"performance": "1", "metric": "environments", "status": "SUCCESS"}, id="good"),
+        pytest.param(
+            "demo_env", "true", 0, {"performance": "1", "metric": "environments", "status": "SUCCESS"}, id="good"
+        ),
         pytest.param("demo_fail", "true", 3, {}, id="script-failed"),
         pytest.param("demo_noperf", "true", 3, {}, id="no-performance-line"),
         pytest.param("demo_noperf", "false", 0, {"status": "SUCCESS"}, id="no-performance-line-on-a-worker"),
@@ -187,7 +189,9 @@ def test_table_when_it_has_rows_then_the_new_row_comes_last(make_host: Callable[
 
 
 @BOTH
-def test_table_when_a_model_has_several_results_then_a_row_for_each(make_host: Callable[..., Host], version: str) -> None:
+def test_table_when_a_model_has_several_results_then_a_row_for_each(
+    make_host: Callable[..., Host], version: str
+) -> None:
     """A model's own table becomes one row per line, named after the model."""
     host = make_host(version)
     assert host.run(*MODEL_RUN, "demo_multi").code == 0
@@ -287,7 +291,9 @@ def test_output_when_raw_is_wanted_then_bytes_pass_unchanged(make_host: Callable
 
 
 @BOTH
-@pytest.mark.parametrize(("unbuffered", "live"), [pytest.param("", False, id="plain"), pytest.param("1", True, id="unbuffered")])
+@pytest.mark.parametrize(
+    ("unbuffered", "live"), [pytest.param("", False, id="plain"), pytest.param("1", True, id="unbuffered")]
+)
 def test_output_when_stdout_is_a_file_then_live_only_unbuffered(
     make_host: Callable[..., Host], version: str, unbuffered: str, *, live: bool
 ) -> None:
@@ -340,7 +346,9 @@ def test_signal_when_a_model_runs_then_only_interrupt_cleans_up(
 ) -> None:
     """SIGINT removes the container; SIGTERM and SIGKILL leave it training. No row is written."""
     host = make_host(version)
-    process = host.start(*MODEL_RUN, "demo_sleep", "--additional-context", "{'docker_env_vars': {'DEMO_TICK_S': '0.1'}}")
+    process = host.start(
+        *MODEL_RUN, "demo_sleep", "--additional-context", "{'docker_env_vars': {'DEMO_TICK_S': '0.1'}}"
+    )
     wait_for(lambda: any("tick 1 of" in log.read_text() for log in host.mad.glob("*.live.log")), "the first tick")
     process.send_signal(signum)
     assert process.wait(20) == code

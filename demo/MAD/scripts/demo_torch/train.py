@@ -16,6 +16,12 @@ SAMPLES = 32
 FEATURES = 4
 
 
+def say(line: str) -> None:
+    """Print a line in one piece: several processes share the output, and unbuffered print() writes the end apart."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 def check_world() -> None:
     """Compare the world with what the launcher said.
 
@@ -49,7 +55,7 @@ def train() -> tuple[torch.nn.Module, list[float]]:
         losses.append(mean.item() / dist.get_world_size())
         if step == 1 or step % 10 == 0:
             me = f"rank {dist.get_rank()} of {dist.get_world_size()}"
-            print(f"{me}: step {step}/{STEPS} loss {losses[-1]:.6f}", flush=True)
+            say(f"{me}: step {step}/{STEPS} loss {losses[-1]:.6f}")
     return model, losses
 
 
@@ -68,7 +74,7 @@ def verify(model: torch.nn.Module, losses: list[float]) -> None:
     if not losses[-1] < losses[0] * 0.05:
         message = f"the loss did not fall: {losses[0]:.6f} -> {losses[-1]:.6f}"
         raise RuntimeError(message)
-    print(f"rank {dist.get_rank()} of {dist.get_world_size()}: parameters equal on all ranks", flush=True)
+    say(f"rank {dist.get_rank()} of {dist.get_world_size()}: parameters equal on all ranks")
 
 
 def main() -> int:
@@ -81,9 +87,9 @@ def main() -> int:
     duration_s = time.monotonic() - start_s
     verify(model, losses)
     if dist.get_rank() == dist.get_world_size() - 1:
-        print(f"world size: {dist.get_world_size()}")
-        print(f"loss: {losses[0]:.6f} -> {losses[-1]:.6f}")
-        print(f"performance: {STEPS * SAMPLES * dist.get_world_size() / duration_s:.1f} samples_per_second", flush=True)
+        say(f"world size: {dist.get_world_size()}")
+        say(f"loss: {losses[0]:.6f} -> {losses[-1]:.6f}")
+        say(f"performance: {STEPS * SAMPLES * dist.get_world_size() / duration_s:.1f} samples_per_second")
     dist.destroy_process_group()
     return 0
 

@@ -25,6 +25,12 @@ JOIN_S = 60.0
 RETRY_S = 0.1
 
 
+def say(line: str) -> None:
+    """Print a line in one piece: several processes share the output, and unbuffered print() writes the end apart."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
 @dataclass(frozen=True)
 class Place:
     """Where this process stands: its rank of all, and where rank 0 listens."""
@@ -169,7 +175,7 @@ def train(here: Place, peers: Peers, options: argparse.Namespace) -> tuple[list[
         losses.append(sums[FEATURES])
         if step == 1 or step % options.report_every == 0:
             me = f"rank {here.rank} of {here.world_size}"
-            print(f"{me}: step {step}/{options.steps} loss {losses[-1]:.6f}", flush=True)
+            say(f"{me}: step {step}/{options.steps} loss {losses[-1]:.6f}")
         time.sleep(options.step_sleep)
     return weights, losses
 
@@ -188,7 +194,7 @@ def verify(here: Place, peers: Peers, weights: list[float], losses: list[float])
         message = f"the loss did not fall: {losses[0]:.6f} -> {losses[-1]:.6f}"
         raise RuntimeError(message)
     me = f"rank {here.rank} of {here.world_size}"
-    print(f"{me}: parameters equal on all ranks, sha256 {digest.hex()[:16]}", flush=True)
+    say(f"{me}: parameters equal on all ranks, sha256 {digest.hex()[:16]}")
 
 
 def main() -> int:
@@ -207,9 +213,9 @@ def main() -> int:
     verify(here, peers, weights, losses)
     if here.rank == here.world_size - 1:
         speed = options.steps * SAMPLES_PER_RANK * here.world_size / duration_s
-        print(f"world size: {here.world_size}")
-        print(f"loss: {losses[0]:.6f} -> {losses[-1]:.6f}")
-        print(f"performance: {speed:.1f} samples_per_second", flush=True)
+        say(f"world size: {here.world_size}")
+        say(f"loss: {losses[0]:.6f} -> {losses[-1]:.6f}")
+        say(f"performance: {speed:.1f} samples_per_second")
     return 0
 
 

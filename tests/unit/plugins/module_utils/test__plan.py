@@ -26,7 +26,7 @@ def ranks(plan: dict[str, Any]) -> dict[str, int]:
     return {name: host["node_rank"] for name, host in plan["hosts"].items()}
 
 
-def plan_of(hosts: list[HostInput], **changes: Any) -> dict[str, Any]:
+def plan_of(hosts: list[HostInput], **changes: object) -> dict[str, Any]:
     """Return the plan of the usual request with `changes`."""
     return make_plan(dataclasses.replace(REQUEST, **changes), hosts, CHECKS)
 
@@ -77,7 +77,11 @@ def test_plan_keeps_the_order_when_master_addr_is_another_address_of_rank_0() ->
 
 def test_plan_obeys_node_rank_of_the_inventory() -> None:
     """A node_rank on every host decides, whatever the order of the play."""
-    hosts = [dataclasses.replace(A, node_rank=2), dataclasses.replace(B, node_rank=0), dataclasses.replace(C, node_rank=1)]
+    hosts = [
+        dataclasses.replace(A, node_rank=2),
+        dataclasses.replace(B, node_rank=0),
+        dataclasses.replace(C, node_rank=1),
+    ]
     assert ranks(plan_of(hosts)) == {"b": 0, "c": 1, "a": 2}
 
 
@@ -88,7 +92,12 @@ def test_plan_obeys_node_rank_of_the_inventory() -> None:
         ([A, B], {"nnodes": 3}, "nnodes", "nnodes is 3, but the play has 2 hosts"),
         ([dataclasses.replace(A, node_rank=0), B], {}, "node_rank", "b has none"),
         ([dataclasses.replace(A, node_rank=1), dataclasses.replace(B, node_rank=1)], {}, "node_rank", "[1, 1]"),
-        ([dataclasses.replace(A, node_rank=0), dataclasses.replace(B, node_rank=1)], {"master_addr": "b"}, "master_addr", "b"),
+        (
+            [dataclasses.replace(A, node_rank=0), dataclasses.replace(B, node_rank=1)],
+            {"master_addr": "b"},
+            "master_addr",
+            "b",
+        ),
         ([A], {"run_id": "../up"}, "run_id", "'../up'"),
         ([A], {"run_id": "a\nb"}, "run_id", "'a\\nb'"),
         ([A], {"model": ""}, "model", "empty"),
@@ -104,7 +113,9 @@ def test_plan_obeys_node_rank_of_the_inventory() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
-def test_plan_refuses_and_names_the_option(hosts: list[HostInput], changes: dict[str, Any], option: str, part: str) -> None:
+def test_plan_refuses_and_names_the_option(
+    hosts: list[HostInput], changes: dict[str, Any], option: str, part: str
+) -> None:
     """Each refusal names the option and the value, and says what is allowed."""
     with pytest.raises(PlanError) as caught:
         plan_of(hosts, **changes)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -24,7 +25,7 @@ def test_lines_arrive_once_and_in_order_wherever_the_chunks_break() -> None:
     source = random.Random(7)  # noqa: S311 - only where to cut
     for _attempt in range(20):
         cuts = [0, *sorted(source.sample(range(1, len(raw)), 40)), len(raw)]
-        assert lines_of([raw[start:end] for start, end in zip(cuts, cuts[1:], strict=False)]) == expected
+        assert lines_of([raw[start:end] for start, end in itertools.pairwise(cuts)]) == expected
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,18 @@ def test_lines_arrive_once_and_in_order_wherever_the_chunks_break() -> None:
         (b"nul\x00 and \x1b at end\x1b\n", ["nul and t end"]),
         (b"\n", [""]),
     ],
-    ids=["empty-line", "no-newline", "crlf", "progress", "progress-crlf", "not-utf8", "tab", "escapes", "controls", "newline"],
+    ids=[
+        "empty-line",
+        "no-newline",
+        "crlf",
+        "progress",
+        "progress-crlf",
+        "not-utf8",
+        "tab",
+        "escapes",
+        "controls",
+        "newline",
+    ],
 )
 def test_line_is_made_readable(raw: bytes, expected: list[str]) -> None:
     """What a terminal would be harmed or confused by is taken out; text and colors stay."""

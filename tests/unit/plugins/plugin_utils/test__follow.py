@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ENDED = {"state": "ended", "exit_code": 0}
 RANK = _follow.Rank("mad-1", "node01", 0, "", lease_s=60, grace_s=5, stop_on_failure=True)
@@ -20,7 +22,9 @@ RANK = _follow.Rank("mad-1", "node01", 0, "", lease_s=60, grace_s=5, stop_on_fai
 class FakeNode:
     """A node with a log that comes in pieces; each script step is bytes, an exception, or a callable to run first."""
 
-    def __init__(self, steps: list[bytes | Exception | Callable[[], None]], status: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, steps: list[bytes | Exception | Callable[[], None]], status: dict[str, Any] | None = None
+    ) -> None:
         self.steps = steps
         self.status = status or ENDED
         self.log = b""
@@ -132,7 +136,10 @@ def test_follow_leaves_the_others_alone_when_told_to_wait(tmp_path: Path) -> Non
 def test_follow_stops_its_rank_on_request_and_drains_its_log(tmp_path: Path, reason: str) -> None:
     """A request of another rank or of the launcher stops this rank, once, and its last lines still come."""
     culprit = {"host": "node02", "node_rank": 1}
-    node, screen = FakeNode([b"one\n", lambda: ControlDir(tmp_path).request_stop(reason, culprit), b"never\n"]), Screen()
+    node, screen = (
+        FakeNode([b"one\n", lambda: ControlDir(tmp_path).request_stop(reason, culprit), b"never\n"]),
+        Screen(),
+    )
     ending = follower(node, screen, tmp_path).run()
     assert [entry for entry, _arguments in node.calls] == ["follow", "follow", "stop", "follow"]
     assert node.calls[2][1]["reason"] == reason

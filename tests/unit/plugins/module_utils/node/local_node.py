@@ -67,7 +67,7 @@ class Node:
         self.run_ids.append(f"test-{os.getpid()}-{next(_numbers)}")
         return self.run_ids[-1]
 
-    def start(self, script: str, **changes: Any) -> str:
+    def start(self, script: str, **changes: object) -> str:
         """Start a rank that runs `script`; return its run id."""
         args = {
             "run_id": changes.get("run_id") or self.new_run_id(),
@@ -89,7 +89,7 @@ class Node:
         call("start", args, self.interpreter)
         return str(args["run_id"])
 
-    def follow(self, run_id: str, offset: int = 0, **changes: Any) -> dict[str, Any]:
+    def follow(self, run_id: str, offset: int = 0, **changes: object) -> dict[str, Any]:
         """Poll once; `data` is the bytes themselves."""
         args = {
             "run_id": run_id,
@@ -105,7 +105,7 @@ class Node:
         answer = call("follow", args, self.interpreter)
         return {**answer, "data": zlib.decompress(base64.b64decode(answer["data"]))}
 
-    def follow_to_end(self, run_id: str, **changes: Any) -> tuple[bytes, dict[str, Any]]:
+    def follow_to_end(self, run_id: str, **changes: object) -> tuple[bytes, dict[str, Any]]:
         """Poll until the rank has ended and all is there; return the log and the last status."""
         log = b""
         while True:
@@ -118,7 +118,7 @@ class Node:
         """Return when the log of the rank has `text` in it."""
         wait_until(lambda: text in (self.rank_dir(run_id) / "log").read_bytes())
 
-    def stop(self, run_id: str, **changes: Any) -> dict[str, Any]:
+    def stop(self, run_id: str, **changes: object) -> dict[str, Any]:
         """Stop a run."""
         args = {"run_id": run_id, "node_rank": 0, "state_dir": str(self.state_dir), "reason": "user", "grace_s": 0.3}
         return call("stop", {**args, **changes}, self.interpreter)

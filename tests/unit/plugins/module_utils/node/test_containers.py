@@ -16,7 +16,7 @@ from ansible_collections.madlaunch.multinode.plugins.module_utils.node.paths imp
 
 from tests.unit.plugins.module_utils.node.local_node import Node, wait_until
 
-# `ps` lists the files, `inspect` joins them, `rm` removes them; a file `refuse` or `hang` beside them does what it says.
+# `ps` lists the files, `inspect` joins them, `rm` removes them; a file `refuse` or `hang` beside them does as it says.
 DOCKER = """#!/bin/sh
 cd "{folder}" || exit 1
 [ -e hang ] && sleep 300
@@ -24,7 +24,8 @@ case "$1" in
   ps) ls containers ;;
   inspect)
     shift 3; printf '['; between=
-    for id; do [ -e "containers/$id" ] && printf '%s' "$between" && cat "containers/$id" && between=,; done; printf ']' ;;
+    for id; do [ -e "containers/$id" ] && printf '%s' "$between" && cat "containers/$id" && between=,; done
+    printf ']' ;;
   rm)
     shift 2
     [ -e refuse ] && echo 'cannot remove: device or resource busy' >&2 && exit 1
@@ -39,7 +40,7 @@ class FakeDocker:
 
     folder: Path
 
-    def add(self, name: str, **described: Any) -> None:
+    def add(self, name: str, **described: object) -> None:
         """Make a container that `inspect` describes like this."""
         (self.folder / "containers" / name).write_text(json.dumps({"Id": name, **described}))
 
@@ -82,7 +83,7 @@ def test_sweep_removes_the_containers_of_the_rank_only(docker: FakeDocker, rank_
     docker.add("mine", **mount(rank_dir.work))
     docker.add("mine-too", Mounts=[{"Source": rank_dir.path}])
     docker.add("other-rank", **mount(rank_dir.path + "1/work"))
-    docker.add("parent", **mount(os.path.dirname(rank_dir.path)))
+    docker.add("parent", **mount(str(Path(rank_dir.path).parent)))
     docker.add("volume", Mounts=[{"Type": "volume", "Name": "data"}], HostConfig={"Binds": None}, Config=None)
     assert containers.sweep(rank_dir) == (["mine", "mine-too"], [])
     assert docker.names() == ["other-rank", "parent", "volume"]

@@ -5,14 +5,17 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node import files, processes
 
-from tests.unit.plugins.module_utils.node.local_node import Node, call
+from tests.unit.plugins.module_utils.node.local_node import Node, call, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def tree(path: Path) -> dict[str, str]:
@@ -47,9 +50,20 @@ def test_start_answers_with_directory_process_and_time(node: Node) -> None:
     """The process is the job itself."""
     run_id = node.new_run_id()
     args = {
-        **{"run_id": run_id, "node_rank": 0, "nnodes": 2, "host": "h", "model": "m", "owner": "o"},
-        **{"state_dir": str(node.state_dir), "script": "sleep 300", "files": {}, "mad_dir": str(node.mad_dir)},
-        **{"in_place": False, "timeout_s": 0, "grace_s": 1, "lease_s": 0},
+        "run_id": run_id,
+        "node_rank": 0,
+        "nnodes": 2,
+        "host": "h",
+        "model": "m",
+        "owner": "o",
+        "state_dir": str(node.state_dir),
+        "script": "exec sleep 300",
+        "files": {},
+        "mad_dir": str(node.mad_dir),
+        "in_place": False,
+        "timeout_s": 0,
+        "grace_s": 1,
+        "lease_s": 0,
     }
     answer = call("start", args)
     status = node.status(run_id)[0]
@@ -59,8 +73,7 @@ def test_start_answers_with_directory_process_and_time(node: Node) -> None:
         "pid": status["child"]["pid"],
         "started_at_s": status["started_at_s"],
     }
-    wait = processes.command(answer["pid"])
-    assert wait.startswith("/bin/sh") or wait.startswith("sleep")
+    wait_until(lambda: processes.command(answer["pid"]) == "sleep 300")
 
 
 def test_start_refuses_a_run_that_is_there(node: Node) -> None:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node.status import last_line
 
-from tests.unit.plugins.module_utils.node.local_node import Node
+if TYPE_CHECKING:
+    from tests.unit.plugins.module_utils.node.local_node import Node
 
 
 def test_status_lists_all_runs_with_their_last_lines(node: Node) -> None:

@@ -6,12 +6,14 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pytest
-from ansible_collections.madlaunch.multinode.plugins.module_utils.node import files, processes
+from ansible_collections.madlaunch.multinode.plugins.module_utils.node import files, processes, stop
 
 from tests.unit.plugins.module_utils.node.local_node import Node, wait_until
+
+if TYPE_CHECKING:
+    import pytest
 
 CLEAN = {"processes_left": [], "containers_removed": [], "containers_left": [], "clean": True, "schema": 1}
 
@@ -104,8 +106,6 @@ def test_stop_ends_a_supervisor_that_does_not_answer(node: Node, monkeypatch: py
     run_id = node.start("trap '' INT; echo up; sleep 300; sleep 301")
     node.wait_for(run_id, b"up")
     processes.send(node.supervisor(run_id), signal.SIGSTOP)
-    from ansible_collections.madlaunch.multinode.plugins.module_utils.node import stop
-
     monkeypatch.setattr(stop, "KILL_WAIT_S", 0.0)
     monkeypatch.setattr(stop, "_MARGIN_S", 0.5)
     monkeypatch.setattr(stop, "_SUPERVISOR_EXIT_S", 0.1)
@@ -142,3 +142,20 @@ def test_stop_finds_processes_whose_run_directory_is_gone(node: Node) -> None:
     wait_until(lambda: len(processes.of_run(run_id)) == 2)
     answer = node.stop(run_id)
     assert (answer["found"], answer["clean"], answer["processes_stopped"]) == (True, True, 2)
+
+
+def test_stop_leaves_the_rank_of_another_host_alone(node: Node) -> None:
+    """With a home that all nodes share its directory is there; nothing is asked of it, and no start is forbidden."""
+    run_id = node.start("exit 0")
+    node.follow_to_end(run_id)
+    rank_dir = node.rank_dir(run_id)
+    spec = files.read_json(str(rank_dir / "spec.json"))
+    status = files.read_json(str(rank_dir / "status.json"))
+    assert spec is not None
+    assert status is not None
+    files.write_json(str(rank_dir / "spec.json"), {**spec, "hostname": "another-host"})
+    files.write_json(str(rank_dir / "status.json"), {**status, "state": "running"})
+    answer = node.stop(run_id)
+    assert answer == {**CLEAN, "found": False, "processes_stopped": 0, "status": None}
+    assert not (rank_dir / "stop").exists()
+    assert [path.name for path in rank_dir.parent.iterdir()] == ["rank0"]

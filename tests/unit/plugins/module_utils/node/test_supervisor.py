@@ -7,13 +7,16 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node import files, lease, processes
 
 from tests.unit.plugins.module_utils.node.local_node import Node, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 # A job that only SIGKILL ends: children in other sessions, orphans, closed descriptors, an empty environment.
 STUBBORN = """
@@ -107,10 +110,10 @@ def test_lease_that_nobody_renews_ends_the_job(node: Node) -> None:
 def test_lease_that_is_renewed_keeps_the_job(node: Node) -> None:
     """Every poll counts; a poll with lease 0 ends the need for polls."""
     run_id = node.start("sleep 300", lease_s=1)
-    for _ in range(6):
+    for _ in range(4):
         assert node.follow(run_id, lease_s=1, wait_s=0.3)["status"]["state"] == "running"
     node.follow(run_id, lease_s=0, wait_s=0)
-    time.sleep(1.3)
+    time.sleep(1.2)
     assert node.status(run_id)[0]["state"] == "running"
 
 
@@ -118,7 +121,7 @@ def test_lease_from_the_future_runs_out_all_the_same(node: Node) -> None:
     """A lease file that claims too much, or is damaged, is worth one lease from the look at it."""
     run_id = node.start("sleep 300", lease_s=0.5)
     path = node.rank_dir(run_id) / "lease"
-    path.write_text("%020.3f %010.3f\n" % (lease.now_s() + 1e6, 0.5))
+    path.write_text(f"{lease.now_s() + 1e6:020.3f} {0.5:010.3f}\n")
     time.sleep(0.3)
     path.write_text("damaged")
     wait_until(lambda: node.status(run_id)[0]["ended_by"] == "lease", 5)
@@ -158,8 +161,8 @@ def test_supervisor_costs_next_to_nothing(node: Node) -> None:
         return int(Path(f"/proc/{supervisor.pid}/schedstat").read_text().split()[0])
 
     began_ns = cpu_ns()
-    time.sleep(4)
-    assert cpu_ns() - began_ns < 0.001 * 4e9
+    time.sleep(3)
+    assert cpu_ns() - began_ns < 0.001 * 3e9
     memory = Path(f"/proc/{supervisor.pid}/status").read_text().split("VmRSS:")[1].split()[0]
     assert int(memory) <= 12 * 1024
 
