@@ -11,11 +11,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 DEMO = Path(__file__).resolve().parents[3] / "demo"
 sys.path.insert(0, str(DEMO))
@@ -92,11 +95,11 @@ class Host:
 
     def container_pids(self) -> list[int]:
         """Processes of this host's containers, known by HOME in an environment that has the container's mark."""
-        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self._is_ours(pid)]
+        return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit() and self._is_ours(path)]
 
-    def _is_ours(self, pid: int) -> bool:
+    def _is_ours(self, process: Path) -> bool:
         try:
-            words = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+            words = (process / "environ").read_bytes().split(b"\0")
         except OSError:
             return False
         marked = any(word.startswith(b"MADENGINE_STANDIN_CONTAINER=") for word in words)

@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.unit.demo.conftest import Host
 
 TORCHRUN = Path(__file__).resolve().parents[3] / "demo" / "bin" / "torchrun"
@@ -60,7 +61,7 @@ def test_training_when_on_two_hosts_then_all_four_ranks_agree(
     """Two hosts with two processes each train together; only the last host reports the performance."""
     hosts = [make_host(version), make_host(version)]
     processes = [start(host, version, rank, free_port) for rank, host in enumerate(hosts)]
-    results = [host.finish(process) for host, process in zip(hosts, processes)]
+    results = [host.finish(process) for host, process in zip(hosts, processes, strict=True)]
     assert [result.code for result in results] == [0, 0]
     agreed = [line for result in results for line in result.out.splitlines() if "parameters equal" in line]
     assert sorted(line.split(":")[0] for line in agreed) == [f"rank {rank} of 4" for rank in range(4)]

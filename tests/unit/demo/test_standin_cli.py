@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.unit.demo.conftest import Host
 
 NOISE = "MAD_MINIO environment variable is not set.\nMAD_MINIO is using default values.\n"

@@ -7,22 +7,26 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.unit.demo.conftest import Host, wait_for
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 HEADER_V1 = (
-    "model, n_gpus, training_precision, pipeline, args, tags, docker_file, base_docker, docker_sha, docker_image, git_commit,"
-    " machine_name, gpu_architecture, performance, metric, relative_change, status, build_duration, test_duration, dataname,"
-    " data_provider_type, data_size, data_download_duration, build_number, additional_docker_run_options"
+    "model, n_gpus, training_precision, pipeline, args, tags, docker_file, base_docker, docker_sha, docker_image,"
+    " git_commit, machine_name, gpu_architecture, performance, metric, relative_change, status, build_duration,"
+    " test_duration, dataname, data_provider_type, data_size, data_download_duration, build_number,"
+    " additional_docker_run_options"
 )
 HEADER_V2 = (
-    "model,n_gpus,nnodes,gpus_per_node,training_precision,pipeline,args,tags,docker_file,base_docker,docker_sha,docker_image,"
-    "git_commit,machine_name,deployment_type,launcher,gpu_architecture,performance,metric,relative_change,status,"
-    "build_duration,test_duration,dataname,data_provider_type,data_size,data_download_duration,build_number,"
+    "model,n_gpus,nnodes,gpus_per_node,training_precision,pipeline,args,tags,docker_file,base_docker,docker_sha,"
+    "docker_image,git_commit,machine_name,deployment_type,launcher,gpu_architecture,performance,metric,relative_change,"
+    "status,build_duration,test_duration,dataname,data_provider_type,data_size,data_download_duration,build_number,"
     "additional_docker_run_options"
 )
 MODEL_RUN = ["run", "--live-output", "--timeout", "60", "--tags"]
@@ -218,8 +222,8 @@ CONTAINER_V1 = {
     "MAD_SYSTEM_GPU_PRODUCT_NAME": "AMD Instinct MI300X",
     "MAD_SYSTEM_HIP_VERSION": "6.3",
     "MAD_RUNTIME_NGPUS": "2",
-    "MAD_MULTI_NODE_RUNNER": "NCCL_SOCKET_IFNAME= GLOO_SOCKET_IFNAME= torchrun --nproc_per_node 2 --nnodes 1 --node_rank 0"
-    " --master_addr localhost --master_port 6006",
+    "MAD_MULTI_NODE_RUNNER": "NCCL_SOCKET_IFNAME= GLOO_SOCKET_IFNAME= torchrun --nproc_per_node 2 --nnodes 1"
+    " --node_rank 0 --master_addr localhost --master_port 6006",
     "GIVEN": "$HOME `id` \\ ü",
 }
 CONTAINER_V2 = {

@@ -49,7 +49,7 @@ def test_performance_when_in_a_log_then_found(log: str, expected: tuple[str | No
         pytest.param("FutureWarning: FAILED\n", "1", {}, {}, "true", "SUCCESS", id="known-to-be-benign"),
     ],
 )
-def test_status_when_log_and_node_are_known_then_as_the_real_one(  # noqa: PLR0913 - the parameters of the rule
+def test_status_when_log_and_node_are_known_then_as_the_real_one(  # noqa: PLR0913, PLR0917 - the parameters of the rule
     monkeypatch: pytest.MonkeyPatch,
     log: str,
     value: str | None,

@@ -108,11 +108,14 @@ def test_lease_that_nobody_renews_ends_the_job(node: Node) -> None:
 
 
 def test_lease_that_is_renewed_keeps_the_job(node: Node) -> None:
-    """Every poll counts; a poll with lease 0 ends the need for polls."""
+    """A job lives longer than its lease as long as somebody renews it; new terms of 0 end the need for that."""
     run_id = node.start("sleep 300", lease_s=1)
-    for _ in range(4):
-        assert node.follow(run_id, lease_s=1, wait_s=0.3)["status"]["state"] == "running"
-    node.follow(run_id, lease_s=0, wait_s=0)
+    path = str(node.rank_dir(run_id) / "lease")
+    for _ in range(15):
+        lease.renew(path, 1)
+        time.sleep(0.1)
+    assert node.status(run_id)[0]["state"] == "running"
+    lease.renew(path, 0)
     time.sleep(1.2)
     assert node.status(run_id)[0]["state"] == "running"
 
@@ -206,12 +209,16 @@ def small_state_dir(node: Node) -> Iterator[Path]:
 
 
 def test_full_disk_neither_hides_the_end_nor_ends_the_run(node: Node, small_state_dir: Path) -> None:
-    """The job fills the disk; its lease is renewed all the same, it is stopped on request, and its end is recorded."""
+    """The job fills the disk; a poll renews its lease all the same, it is stopped on request, and its end is recorded."""
     script = "dd if=/dev/zero of=filler bs=1k count=4096 2>/dev/null; rc=$?; sleep 300 & wait; exit $rc"
-    run_id = node.start(script, lease_s=1)
+    run_id = node.start(script, lease_s=1000)
     wait_until(lambda: os.statvfs(small_state_dir).f_bavail == 0)
-    for _ in range(4):
-        assert node.follow(run_id, lease_s=1, wait_s=0.4)["status"]["state"] == "running"
+    before = lease.read(str(node.rank_dir(run_id) / "lease"))
+    assert node.follow(run_id, lease_s=2000, wait_s=0)["status"]["state"] == "running"
+    after = lease.read(str(node.rank_dir(run_id) / "lease"))
+    assert before is not None
+    assert after is not None
+    assert (after[0] > before[0], before[1], after[1]) == (True, 1000, 2000)
     answer = node.stop(run_id, reason="user")
     assert os.statvfs(small_state_dir).f_bavail == 0
     assert (answer["clean"], answer["status"]["state"], answer["status"]["ended_by"]) == (True, "ended", "stop")
