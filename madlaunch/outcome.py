@@ -196,6 +196,10 @@ def _before_start(progress: Progress) -> RunOutcome:
     finished = progress.play is not None and progress.play.return_code == 0
     if finished and (progress.rendered or progress.preflight is not None):
         return RunOutcome("ok", EXIT_OK)
+    if finished and progress.plan is None:
+        # Ansible passes over a play without hosts, and is content with that.
+        reason = "the inventory has no host for this launch; check it with: ansible-inventory -i INVENTORY --graph"
+        return RunOutcome("refused", EXIT_USAGE, reason=reason)
     return RunOutcome("broken", EXIT_LAUNCHER, reason="the playbook ended before it had done anything")
 
 

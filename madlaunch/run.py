@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from ansible_runner.config.runner import RunnerConfig
 from ansible_runner.runner import Runner
 
-from madlaunch.errors import LauncherError
+from madlaunch.errors import LauncherError, UsageError
 from madlaunch.events import Event, Note, PlayEnded, Translator
 from madlaunch.variables import unsafe
 
@@ -47,6 +47,8 @@ _TAIL_LINES = 25
 _QUEUE_EVENTS = 2000
 _ENDED_BY_SIGNAL = -1
 _WHOLE_LINES = r"(?s)\A.*\n"
+# How ansible-playbook says that a limit leaves nothing (ansible/cli/__init__.py).
+_NO_HOSTS = "leaves us with no hosts to target"
 _SSH_PROMPT = r"\ASSH password: \Z"
 
 # Runs ansible-playbook in its own place, so that it ends when this process does, even by SIGKILL: otherwise its
@@ -142,7 +144,10 @@ class Play:
             told = told or not isinstance(item, Note)
             yield item
 
-    def _error(self, return_code: int) -> PlaybookError:
+    def _error(self, return_code: int) -> LauncherError:
+        if any(_NO_HOSTS in line for line in self._tail):
+            problem = f"no host of the inventory matches the limit {self._request.limit!r}"
+            return UsageError(problem, next_step="name hosts or groups that ansible-inventory --graph shows")
         tail = "\n".join(f"  {line}" for line in self._tail) or "  (no output)"
         how = "was ended by a signal" if return_code == _ENDED_BY_SIGNAL else f"ended with code {return_code}"
         problem = f"ansible-playbook {how} before it had done anything; its last lines:\n{tail}"

@@ -162,13 +162,15 @@ def _usable(interfaces: dict[str, Any]) -> list[str]:
     ]
 
 
-def _free_space(_launch: Launch, host: Host, facts: dict[str, Any]) -> list[Finding]:
+def _free_space(launch: Launch, host: Host, facts: dict[str, Any]) -> list[Finding]:
+    """Judge both places; what all hosts share is judged once, on rank 0."""
     found = []
     state, shared = facts["state"], facts["shared"]
+    proven = host is not launch.first and host.confirmed is not None and host.confirmed["nonce"]["matches"]
     if not host.failed("state"):
         checkout_bytes = facts["mad_dir"]["size_bytes"] or 0
         found += [error("free_space", host.name, text) for text in _state_texts(state, checkout_bytes, facts["user"])]
-    if shared["exists"] and shared["free_bytes"] < _SHARED_MIN_BYTES:
+    if shared["exists"] and not proven and shared["free_bytes"] < _SHARED_MIN_BYTES:
         free, path = size(shared["free_bytes"]), shared["path"]
         fix = f"See what takes it: df -h {quoted(path)}"
         text = Text(f"{path} has only {free} left.", free, size(_SHARED_MIN_BYTES), fix)

@@ -27,7 +27,7 @@ _CHECK_OF_FACT = {
 _ONLY_WARNED = {"leftovers", "gpus"}
 
 _CHANGED_NAME = re.compile(r"[Hh]ost key for (\S+) has changed")
-_KNOWN_HOSTS = re.compile(r"Offending \S+ key in (.+?)(?::\d+)?$", re.MULTILINE)
+_KNOWN_HOSTS = re.compile(r"Offending \S+ key in (.+?)(?::\d+)?\s*$", re.MULTILINE)
 
 
 class _Trouble(NamedTuple):

@@ -289,11 +289,11 @@ ONE_HOST: list[Any] = [
         id="state-not-writable",
     ),
     pytest.param(
-        Case().spoil(2, "shared", free_bytes=1000),
+        Case().spoil(1, "shared", free_bytes=1000).spoil(2, "shared", free_bytes=1000),
         finding(
             "free_space",
             "warning",
-            "node2",
+            "node1",
             message="/nfs/data has only 1000 B left.",
             seen="1000 B",
             expected="1.0 GiB",

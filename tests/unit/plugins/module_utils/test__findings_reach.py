@@ -120,10 +120,11 @@ def test_evaluate_when_the_words_of_ssh_are_unknown_then_they_are_shown() -> Non
 @pytest.mark.parametrize(
     ("said", "command"),
     [
+        (CHANGED.replace("\n", "\r\n"), "ssh-keygen -f '/home/u/.ssh/known hosts' -R '[10.9.0.2]:2222'"),
         (CHANGED, "ssh-keygen -f '/home/u/.ssh/known hosts' -R '[10.9.0.2]:2222'"),
         ("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!", "ssh-keygen -R 10.9.0.2"),
     ],
-    ids=["with-port", "bare"],
+    ids=["from-a-terminal", "with-port", "bare"],
 )
 def test_evaluate_when_a_host_key_has_changed_then_the_command_removes_the_old_one(said: str, command: str) -> None:
     """The command names the file and the name, with the port, under which ssh keeps the key."""
