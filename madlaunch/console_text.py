@@ -55,6 +55,7 @@ class TextReporter:
         self._started = False
         self._reported = False
         self._labels: dict[tuple[str, int], str] = {}
+        self._rendered: list[RankRendered] = []
 
     def begin(self) -> None:
         """Show the notes of the command line; in a dry run also the settings and the inventory."""
@@ -144,7 +145,8 @@ class TextReporter:
 
     @_show.register
     def _(self, event: RankRendered) -> None:
-        self._lines(report.scripts(event))
+        # Shown at the end, in the order of the ranks: the hosts answer in any order.
+        self._rendered.append(event)
 
     @_show.register
     def _(self, event: TaskFailed) -> None:
@@ -157,7 +159,9 @@ class TextReporter:
             self.note(event.level, self._voice.style.safe(event.text))
 
     def end(self, outcome: RunOutcome) -> None:
-        """Show the results, or why there are none."""
+        """Show the results, or why there are none; in a dry run what would run on each rank."""
+        for rendered in sorted(self._rendered, key=lambda each: each.node_rank):
+            self._lines(report.scripts(rendered))
         shown = self._job.mode == "run" and any(rank.state != "not_started" for rank in outcome.ranks)
         if shown:
             self._lines(self._results(outcome))

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
 import sys
 import tempfile
@@ -31,6 +32,8 @@ def _link_collection() -> Path:
 # At import, not in a fixture: test modules import the collection while pytest collects them.
 _COLLECTIONS_PATH = _link_collection()
 sys.path.insert(0, str(_COLLECTIONS_PATH))
+# Tests run ansible-inventory and the like; those of this environment, also when it is not activated.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
 
 
 @pytest.fixture(scope="session")

@@ -33,9 +33,10 @@ class Tee(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Flush both."""
+        """Flush both; the last flush comes when this object goes, after the log was closed."""
         for stream in self._streams:
-            stream.flush()
+            if not stream.closed:
+                stream.flush()
 
 
 @contextlib.contextmanager

@@ -54,10 +54,10 @@ def _command(name: str, words: list[str]) -> int:
         raise UnsupportedError(message)
     if name not in _COMMANDS:
         raise UsageError(word=f"No such command '{name}'.")
-    if _HELP in words:
+    options: dict[str, Any] = v2_options.parse(name, _COMMANDS[name], words)
+    if options["help"]:
         _help(f"madengine {name} [OPTIONS]", sorted(flag for option in _COMMANDS[name] for flag in option.flags))
         return 0
-    options: dict[str, Any] = v2_options.parse(name, _COMMANDS[name], words)
     return v2_commands.run(options) if name == "run" else v2_commands.discover(options)
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -36,7 +37,8 @@ def _flag(flags: str) -> Option:
     return _option(flags, "flag", default=False)
 
 
-DISCOVER = (_option("--tags -t", "list"), _flag("--verbose -v"))
+_HELP = _flag("--help")
+DISCOVER = (_option("--tags -t", "list"), _flag("--verbose -v"), _HELP)
 RUN = (
     _option("--tags -t", "list"),
     _option("--manifest-file -m", "text", ""),
@@ -60,11 +62,12 @@ RUN = (
     _flag("--disable-skip-gpu-arch"),
     _flag("--verbose -v"),
     _flag("--cleanup-perf"),
+    _HELP,
 )
 
 
 def parse(command: str, options: tuple[Option, ...], words: list[str]) -> dict[str, Any]:
-    """Return the value of every option by name.
+    """Return the value of every option by name; with --help they are not looked at any further.
 
     Raises:
         UsageError: A word that is no option, an option without its value, a value of the wrong type.
@@ -84,9 +87,12 @@ def parse(command: str, options: tuple[Option, ...], words: list[str]) -> dict[s
         if flag not in known:
             raise UsageError(word=_unknown(flag, known), command=command)
         _take(known[flag], flag, value, rest, values)
+    if values["help"]:
+        return values
+    typed = {option.name: _typed(option, values[option.name], command) for option in options}
     if extra:
         raise UsageError(word=f"Got unexpected extra argument{_plural(extra)} ({' '.join(extra)})", command=command)
-    return {option.name: _typed(option, values[option.name], command) for option in options}
+    return typed
 
 
 def _split(word: str, known: dict[str, Option], rest: list[str]) -> tuple[str, str | None]:
@@ -127,7 +133,7 @@ def _typed(option: Option, value: Any, command: str) -> Any:  # noqa: ANN401 - a
 
 
 def _unknown(flag: str, known: dict[str, Option]) -> str:
-    near = sorted(name for name in known if name.startswith(flag) and flag.startswith("--"))
+    near = sorted(difflib.get_close_matches(flag, [name for name in known if name.startswith("--")]))
     return f"No such option: {flag}" + (f" (Possible options: {', '.join(near)})" if near else "")
 
 

@@ -11,6 +11,7 @@ from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call imp
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import NodeAction
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._preflight import (
     RENDEZVOUS_WAIT_S,
+    in_waves,
     leaving_interface,
     probe_arguments,
 )
@@ -34,10 +35,14 @@ class ActionModule(NodeAction):
         variables = task_vars or {}
         own = variables.get(options["probed"]) or {}
         result["changed"] = False
-        if "facts" not in own:
-            result.update(skipped=True, skip_reason="The host gave no facts to confirm.")
+        waves, node_rank = in_waves(options["plan"]), options["node_rank"]
+        if "facts" not in own or (waves and node_rank > 0):
+            reason = "Rank 0 does not wait for it: too few forks." if waves else "The host gave no facts to confirm."
+            result.update(skipped=True, skip_reason=reason)
             return result
         arguments = self._arguments(options, own, variables["hostvars"])
+        if waves:
+            arguments["peers"] = 0
         try:
             answer = self.call_node("confirm", arguments, variables)
         except NodeCallError as error:
@@ -50,14 +55,15 @@ class ActionModule(NodeAction):
     def _arguments(self, options: dict[str, Any], own: dict[str, Any], hostvars: Any) -> dict[str, Any]:
         plan, node_rank = options["plan"], options["node_rank"]
         arguments = probe_arguments(plan, own["settings"], node_rank)
-        first = next(iter(plan["hosts"]))
-        master = (hostvars[first].get(options["probed"]) or {}).get("facts") or {}
+        told = [(hostvars[name].get(options["probed"]) or {}).get("facts") for name in plan["hosts"]]
+        master = told[0] or {}
         listener = (master.get("master") or {}).get("listener")
         arguments.update(
             interface=leaving_interface(own["settings"], own["facts"]) or None,
             nonce_path=(own["facts"].get("shared") or {}).get("nonce_path") if node_rank == 0 else None,
             nonce_written=bool((master.get("shared") or {}).get("nonce_written")),
             listener=listener,
+            peers=sum(facts is not None for facts in told[1:]),
             rendezvous_wait_s=RENDEZVOUS_WAIT_S,
         )
         return arguments

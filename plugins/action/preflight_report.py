@@ -38,13 +38,18 @@ class ActionModule(ActionBase):
         confirms = {name: confirm for name, (_probe, confirm) in answers.items()}
         findings = _findings.evaluate(plan, probes, confirms)
         hosts = {name: _resolved(plan["hosts"][name], probes[name]) for name in plan["hosts"]}
-        findings += [finding for name in hosts for finding in _command_findings(plan, name, hosts[name])]
+        # A host without GPUs or interface has its finding already, and cannot have a command either.
+        spoiled = {finding["host"] for finding in findings if finding["severity"] == "error"}
+        sound = [name for name in hosts if name not in spoiled]
+        findings += [finding for name in sound for finding in _command_findings(plan, name, hosts[name])]
         errors = [finding for finding in findings if finding["severity"] == "error"]
         offsets = _findings.clock_offsets_s(plan, probes, confirms)
         for name, offset_s in offsets.items():
             hosts[name]["clock_offset_s"] = offset_s
-        report = {"ok": not errors, "findings": findings, "skipped": plan["skip_checks"], "hosts": hosts}
-        result.update(changed=False, failed=bool(errors), madlaunch={"kind": "preflight", **report}, **report)
+        report = {"ok": not errors, "findings": findings, "hosts": hosts}
+        # Under its own name only within `madlaunch`: a result whose `skipped` is not empty is a skipped task to Ansible.
+        told = {"kind": "preflight", "skipped": plan["skip_checks"], **report}
+        result.update(changed=False, failed=bool(errors), madlaunch=told, **report)
         result["msg"] = _summary(findings, len(errors))
         return result
 

@@ -88,6 +88,8 @@ def _model(launch: Launch, host: Host, facts: dict[str, Any]) -> list[Finding]:
     told, model = facts["discover"], launch.plan["model"]
     if host.failed("discover") or not told["ran"] or told["found"]:
         return []
+    if facts["madengine"]["major"] is None and not host.failed("madengine"):
+        return []  # it is broken, which check version says
     seen = (told["tail"].splitlines() or ["nothing"])[-1]
     command = f"cd {quoted(facts['mad_dir']['path'])} && {quoted(facts['madengine']['path'])} discover"
     if "no models found" in told["tail"].lower():

@@ -50,7 +50,14 @@ facts:
   type: dict
   returned: when the host answered
 error:
-  description: Why the host could not tell, with RV(error.message) and RV(error.hint).
+  description: Why the host could not tell.
   type: dict
   returned: when the host was reached but gave no facts
+  contains:
+    message:
+      description: What went wrong.
+      type: str
+    hint:
+      description: The next step.
+      type: str
 """

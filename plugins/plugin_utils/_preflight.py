@@ -27,6 +27,11 @@ PLAN_KEYS = (
 HOST_KEYS = ("nccl_interface", "gloo_interface", "shared_data_path", "madengine_path", "mad_dir")
 
 
+def in_waves(plan: dict[str, Any]) -> bool:
+    """Tell whether Ansible has too few forks for all hosts at once, so that none can wait for another."""
+    return 0 < int(plan["forks"]) < len(plan["hosts"])
+
+
 def probe_arguments(plan: dict[str, Any], host: dict[str, Any], node_rank: int) -> dict[str, Any]:
     """Return the arguments that probe and confirm of the node program have in common."""
     arguments: dict[str, Any] = {"node_rank": node_rank, "state_dir": host["node_state_dir"]}

@@ -66,7 +66,7 @@ def test_check_when_nodes_differ_in_every_way_then_all_is_found_at_once(
         2: NodeOptions(shared=Shared.MISSING),
         3: NodeOptions(shared=Shared.READONLY),
         4: NodeOptions(shared=Shared.SEPARATE, clock_skew_s=300.0),
-        5: NodeOptions(gpus=0, madengine="1", state_kib=1024),
+        5: NodeOptions(gpus=0, madengine="1", state_kib=4096),
         6: NodeOptions(gpus=1, madengine="", mad=False),
     }
     cluster = make_cluster(7, overrides=nodes)
@@ -77,7 +77,7 @@ def test_check_when_nodes_differ_in_every_way_then_all_is_found_at_once(
         (name, rank, re.sub(r"[\d.]+ ([KM])iB", r"N \1iB", message)) for name, rank, message in errors(cluster, done)
     ]
     missing = "no executable file named 'madengine' on the PATH of the login"
-    space = f"{state} has only N KiB left; a run needs N MiB (twice the checkout and 100 MiB)."
+    space = f"{state} has only N MiB left; a run needs N MiB (twice the checkout and N MiB)."
     assert found == [
         ("madengine", 6, f"madengine was not found: {missing}."),
         ("version", 5, "madengine 1.0.0 is installed, but the other hosts have version 2."),
@@ -123,7 +123,7 @@ def test_check_when_an_earlier_run_still_lives_then_it_is_named(node_cluster: Cl
 
 
 def test_check_when_ssh_fails_then_each_reason_is_told(make_cluster: MakeCluster, tmp_path: Path) -> None:
-    """A refused login, a changed key, a missing server and a cut cable are not the same; the others are still judged."""
+    """A refused login, a changed key, no server and a cut cable are not the same; the others are still judged."""
     cluster = make_cluster(5)
     cluster.nodes[1].accept_key(accepted=False)
     cluster.nodes[2].change_host_key()
@@ -132,11 +132,13 @@ def test_check_when_ssh_fails_then_each_reason_is_told(make_cluster: MakeCluster
     done = check(cluster, tmp_path, "--model", "no_such_model")
     assert done.returncode == PREFLIGHT_FAILED
     changed = "Not reachable: the host's key has changed; it was installed anew, or another host answers."
-    assert errors(cluster, done) == [
+    # Whether the kernel or ssh gives up first on a silent neighbor is a matter of timing.
+    cut = re.compile("Not reachable: (the host does not answer|there is no route to the host).")
+    assert [(name, rank, cut.sub("cut", message)) for name, rank, message in errors(cluster, done)] == [
         ("reach", 1, "Not reachable: the login was refused."),
         ("reach", 2, changed),
         ("reach", 3, "Not reachable: the host is there, but no SSH server listens on that port."),
-        ("reach", 4, "Not reachable: the host does not answer."),
+        ("reach", 4, "cut"),
         ("model", 0, "madengine knows no model 'no_such_model' there."),
     ]
     fix = next(item["fix"] for item in done.findings if item["host"] == cluster.nodes[2].address)

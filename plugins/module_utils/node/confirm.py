@@ -26,6 +26,10 @@ _NONCE_PAUSE_S = 0.5
 _POLL_S = 0.1
 _RESOLVE_MARGIN_S = 10.0
 _PORT_FREE_S = 3.0
+# A rank tries for so long, and rank 0 waits no longer than a little more after the last one came: all start together,
+# so when nobody has come for a while, nobody will.
+_TRY_S = 8.0
+_QUIET_S = 10.0
 
 
 def main(args: dict[str, Any]) -> dict[str, Any]:
@@ -75,7 +79,7 @@ def _rendezvous(args: dict[str, Any]) -> dict[str, Any]:
     if args["node_rank"] == 0 or not there.get("port") or "rendezvous" in args["skip_checks"]:
         return untried
     began = time.monotonic()
-    outcome = run_one(lambda: _reach(args, there), 2 * args["rendezvous_wait_s"] + _RESOLVE_MARGIN_S)
+    outcome = run_one(lambda: _reach(args, there), 2 * _TRY_S + _RESOLVE_MARGIN_S)
     facts = outcome.value or {"ok": False, "kind": "other", "error": outcome.error}
     return {**untried, "tried": True, **facts, "elapsed_s": round(time.monotonic() - began, 3)}
 
@@ -89,7 +93,7 @@ def _reach(args: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
     nonce, rank, facts = args["nonce"], args["node_rank"], {}
     for way in ways:
         line = hello.hello(nonce, rank, "done" if way is ways[-1] else "more")
-        result = reach.go(way, line, nonce, rank, args["rendezvous_wait_s"])
+        result = reach.go(way, line, nonce, rank, min(_TRY_S, args["rendezvous_wait_s"]))
         facts = {"ok": not result.kind, **result._asdict(), "address": way.address, "interface": way.interface}
         if result.kind:
             _give_up(ways[0], nonce, rank)
@@ -114,7 +118,8 @@ def _ways(args: dict[str, Any], there: dict[str, Any]) -> list[reach.Way]:
     name = next(iter(matching_nccl(args["interface"] or "", list(found))), None)
     sources = tuple(address for address in found[name]["addresses"] if not address.startswith("fe80:")) if name else ()  # type: ignore[attr-defined]
     target = _same_family(there.get("targets") or [plain.address], sources)
-    if name is None or target is None or interface_of(target, found) is not None:
+    # An interface that is down has a finding of its own.
+    if name is None or not found[name]["up"] or target is None or interface_of(target, found) is not None:
         return [plain]
     return [plain, reach.Way(target, port, name, sources)]
 
@@ -133,6 +138,9 @@ def _gather(args: dict[str, Any]) -> dict[str, Any]:
     """Wait for the ranks, end the listener; return {"peers_seen", "port_free"}, None where there was no listener."""
     there = args["listener"] or {}
     if not there.get("port"):
+        if there:
+            # It only keeps the nonce, and nobody can tell it that all have read it.
+            listener.dismiss({"pid": there["pid"], "start_ticks": there["start_ticks"]})
         return {"peers_seen": None, "port_free": None}
     seen = run_one(lambda: _wait_for_peers(args, there["port"]), args["rendezvous_wait_s"] + _RESOLVE_MARGIN_S).value
     listener.end_process({"pid": there["pid"], "start_ticks": there["start_ticks"]})
@@ -140,9 +148,11 @@ def _gather(args: dict[str, Any]) -> dict[str, Any]:
 
 
 def _wait_for_peers(args: dict[str, Any], port: int) -> list[int] | None:
-    """Ask the listener until every other rank came or gave up; then let it finish. None if it does not answer."""
+    """Ask the listener until all peers came or gave up; then let it finish. None if it does not answer."""
     deadline = time.monotonic() + args["rendezvous_wait_s"]
     nonce, word = args["nonce"], "status"
+    peers = args.get("peers", args["nnodes"] - 1)
+    came, last_came = 0, time.monotonic()
     while True:
         try:
             told = reach.ask("127.0.0.1", port, hello.hello(nonce, 0, word), nonce, 0)
@@ -150,8 +160,10 @@ def _wait_for_peers(args: dict[str, Any], port: int) -> list[int] | None:
             return None
         if word == "finish":
             return told["done"]
-        all_came = len({*told["done"], *told["failed"]}) >= args["nnodes"] - 1
-        if all_came or time.monotonic() > deadline:
+        now_came = len({*told["done"], *told["failed"]})
+        if now_came > came:
+            came, last_came = now_came, time.monotonic()
+        if came >= peers or time.monotonic() > min(deadline, last_came + _QUIET_S):
             word = "finish"
         else:
             time.sleep(_POLL_S)

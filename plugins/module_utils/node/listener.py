@@ -27,6 +27,8 @@ _CONNECTION_S = 10.0
 _TICK_S = 0.5
 _LAST_WORDS_S = 2.0
 _KILL_WAIT_S = 2.0
+# All hosts read the nonce in one task of the playbook: the last one long before this.
+_DISMISSED_S = 10.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -72,6 +74,10 @@ class Listener:
     def end(self, *_signal: object) -> None:
         """End within a moment; also a handler of signals."""
         self._ends_at = 0.0
+
+    def end_soon(self, *_signal: object) -> None:
+        """End when those that are on their way have had their time; also a handler of signals."""
+        self._ends_at = min(self._ends_at, time.monotonic() + _DISMISSED_S)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -167,6 +173,12 @@ def end_recorded(record: str, port: int) -> bool:
     return end_process(left)
 
 
+def dismiss(identity: dict[str, int]) -> None:
+    """Let this very listener end within some seconds; what comes until then finds it and the nonce."""
+    if is_running(identity):
+        send(Process(identity["pid"], identity["start_ticks"]), signal.SIGUSR1)
+
+
 def end_process(identity: dict[str, int]) -> bool:
     """End this very listener, first politely; return whether it is gone."""
     for signum in (signal.SIGTERM, signal.SIGKILL):
@@ -196,6 +208,7 @@ def _become(server: socket.socket | None, duty: Duty) -> None:
     _close_others(server)
     listener = Listener(server, duty.nonce, duty.lifetime_s)
     signal.signal(signal.SIGTERM, listener.end)
+    signal.signal(signal.SIGUSR1, listener.end_soon)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     port = server.getsockname()[1] if server is not None else None
     with contextlib.suppress(OSError):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import traceback
 from types import ModuleType
@@ -21,6 +22,8 @@ _TRACE_CHARS = 4000
 
 def run(document: dict[str, Any]) -> None:
     """Do what the document asks for. Everything else that this process prints goes to standard error."""
+    # Inherited as ignored, it would have the kernel throw away the exit codes of all children.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     answer_handle = os.dup(1)
     os.dup2(2, 1)
     answer = _answer(document)

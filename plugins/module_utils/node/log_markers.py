@@ -48,7 +48,7 @@ _PUBLIC = (
     "skipped",
 )
 _EXCEPTION_HEAD = b"===== EXCEPTION ====="
-_OTHERS = (b"Running model...", b"Test Duration: ", b"Status: ", b"Found error pattern ", _EXCEPTION_HEAD, b"\x1b")
+_OTHERS = (b"Running model...", b"Status: ", b"Found error pattern ", b"\x1b")
 _STARTS = (*_RUNNER_LINES, *_SKIPS, *_OTHERS)
 _COLOR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
 
@@ -100,15 +100,15 @@ class Markers:
         if line.startswith(b"Running model..."):
             self.model_started = True
             self._error = None
-        elif line.startswith(b"Test Duration: ") and _FINISHED.match(line):
-            self.model_finished = True
         elif line.startswith(_SKIPS):
             self.skipped = shown(line)
-        elif b"performance:" in line and _PERFORMANCE.search(line):
+        if _FINISHED.search(line):
+            self.model_finished = True
+        if b"performance:" in line and _PERFORMANCE.search(line):
             self.performance_line = True
 
     def _look_at_end(self, line: bytes) -> None:
-        after_head, self._after_head = self._after_head, line.startswith(_EXCEPTION_HEAD)
+        after_head, self._after_head = self._after_head, line.rstrip().endswith(_EXCEPTION_HEAD)
         if self._after_head:
             self._model_error = self._model_error or self._error
         elif after_head and line.startswith(b"Exception:"):
@@ -133,6 +133,9 @@ def _may_tell(line: bytes) -> bool:
     """Say whether a line is worth a closer look. Logs have millions of lines that are not, so this must be quick."""
     return (
         line.startswith(_STARTS)
+        # These two come right behind the model's last line, which need not have an end.
+        or b"Test Duration: " in line
+        or _EXCEPTION_HEAD in line
         or b"rror" in line
         or b"performance:" in line
         or b"xception" in line

@@ -40,8 +40,6 @@ def main(rank_path: str) -> int:
     """Watch the job of the run directory `rank_path` until it has ended; return 0 when that was recorded."""
     # Blocked before anything else: the end of the job and a request to stop must wait until they are asked for.
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
-    # Inherited as ignored, it would have the kernel throw exit codes away.
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     # What no code foresaw ends in the interpreter, which writes it to standard error: supervisor.log.
     return Supervisor(RankDir(rank_path)).run()
 
@@ -167,10 +165,11 @@ class Supervisor:
         return {"reason": self._sender} if self._sender else None
 
     def _lease_expires_s(self) -> float | None:
-        """Return when the lease runs out; a lease that cannot be read at this moment is as it was."""
-        renewed_s, terms_s = lease.read(self._dir.lease) or self._lease
-        # A renewal from the future would never run out.
-        self._lease = (min(renewed_s, lease.now_s()), terms_s)
+        """Return when the lease runs out; one that cannot be read, or cannot be true, leaves it as it was."""
+        found = lease.read(self._dir.lease)
+        # A renewal from the future would not run out for as long as it claims.
+        if found is not None and found[0] <= lease.now_s():
+            self._lease = found
         return self._lease[0] + terms_s if terms_s else None
 
     def _until_next_look_s(self) -> float:

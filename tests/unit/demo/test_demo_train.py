@@ -65,7 +65,7 @@ def test_training_when_on_two_hosts_then_all_four_ranks_agree(
     assert [result.code for result in results] == [0, 0]
     agreed = [line for result in results for line in result.out.splitlines() if "parameters equal" in line]
     assert sorted(line.split(":")[0] for line in agreed) == [f"rank {rank} of 4" for rank in range(4)]
-    assert len({line.split(":")[1] for line in agreed}) == 1
+    assert {line.split(": ")[1] for line in agreed} == {"parameters equal on all ranks, sha256 36b9178a25b0c5e6"}
     assert ["world size: 4" in result.out.splitlines() for result in results] == [False, True]
     first = "FAILURE" if version == "1" else "SUCCESS"
     assert [host.rows()[0]["status"] for host in hosts] == [first, "SUCCESS"]
@@ -80,6 +80,19 @@ def test_training_when_an_interface_is_missing_then_fails_by_its_name(
     assert (result.code, host.rows()[0]["status"]) == (3, "FAILURE")
     assert "RuntimeError: Unable to find address for: ens99" in result.out
     assert "failed (exitcode: 1) local_rank: " in result.out
+
+
+ONE_FAILS = """
+import os, pathlib, signal, sys, time
+ready = pathlib.Path("ready")
+if os.environ["RANK"] == "1":
+    while not ready.exists():
+        time.sleep(0.01)
+    sys.exit(7)
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(print("ended by", int(number))))
+ready.touch()
+time.sleep(60)
+"""
 
 
 def run_torchrun(folder: Path, script: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -132,10 +145,9 @@ def test_torchrun_when_standalone_then_one_node_of_its_own(tmp_path: Path) -> No
 
 
 def test_torchrun_when_one_process_fails_then_ends_all_with_1(tmp_path: Path) -> None:
-    """The first failure is named, and the process that would wait is ended."""
-    script = "import os, sys, time\nif os.environ['RANK'] == '1': sys.exit(7)\ntime.sleep(60)\n"
-    done = run_torchrun(tmp_path, script, "--nproc_per_node=2")
-    assert done.returncode == 1
+    """The first failure is named, and the process that would wait is ended by SIGTERM."""
+    done = run_torchrun(tmp_path, ONE_FAILS, "--nproc_per_node=2")
+    assert (done.returncode, done.stdout) == (1, "ended by 15\n")
     assert done.stderr.startswith("failed (exitcode: 7) local_rank: 1 (pid: ")
 
 

@@ -89,7 +89,13 @@ def test_version_1_when_run_anywhere_then_leaves_its_log_and_copies_the_model_di
         ),
         pytest.param("2", ["-v"], usage_v2("madengine", "No such option: -v"), id="v2-no-short-version"),
         pytest.param("2", ["bogus"], usage_v2("madengine", "No such command 'bogus'."), id="v2-command"),
-        pytest.param("2", ["run", "--bad"], usage_v2("madengine run", "No such option: --bad"), id="v2-flag"),
+        pytest.param("2", ["run", "--bad", "--help"], usage_v2("madengine run", "No such option: --bad"), id="v2-flag"),
+        pytest.param(
+            "2",
+            ["run", "--live"],
+            usage_v2("madengine run", "No such option: --live (Possible options: --keep-alive, --live-output)"),
+            id="v2-names-close-options",
+        ),
         pytest.param(
             "2",
             ["run", "--tag", "a"],
@@ -185,6 +191,8 @@ def test_run_when_no_tags_then_v1_is_content_and_v2_refuses(
     [
         pytest.param("1", ["demo_env"], 0, '        "name": "demo_env",', id="v1-found"),
         pytest.param("1", ["demo_env", "demo_data"], 0, '        "name": "demo_data",', id="v1-words"),
+        pytest.param("1", ["all"], 0, '        "name": "demo_multi",', id="v1-all"),
+        pytest.param("2", ["all"], 0, '        "name": "demo_multi",', id="v2-all"),
         pytest.param("1", ["demo_env,demo_data"], 1, "Discovering all models in the project", id="v1-splits-no-commas"),
         pytest.param("1", ["nosuch"], 1, "Discovering all models in the project", id="v1-unknown"),
         pytest.param("2", ["demo_env,demo_data"], 0, '        "name": "demo_data",', id="v2-commas"),
@@ -257,3 +265,18 @@ def test_v2_when_the_stand_in_cannot_do_it_then_70_and_it_says_so(
     result = make_host("2").run(*words)
     assert result.code == 70
     assert result.err.startswith("madengine stand-in: ")
+
+
+@pytest.mark.parametrize(
+    ("version", "has", "lacks"),
+    [
+        pytest.param("1", "--generate-sys-env-details", "--manifest-file", id="v1"),
+        pytest.param("2", "--manifest-file", "--generate-sys-env-details", id="v2"),
+    ],
+)
+def test_help_when_asked_for_run_then_tells_the_versions_apart(
+    make_host: Callable[..., Host], version: str, has: str, lacks: str
+) -> None:
+    """`run --help` ends with 0 and names the options by which the versions can be told apart."""
+    result = make_host(version).run("run", "--help")
+    assert (result.code, has in result.out, lacks in result.out) == (0, True, False)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 import os
 import random
 import socket
@@ -152,13 +153,13 @@ class Shard:
         weights = [truth.uniform(-1, 1) for _ in range(FEATURES)]
         source = random.Random(1000 + rank)
         self._inputs = [[source.uniform(-1, 1) for _ in range(FEATURES)] for _ in range(SAMPLES_PER_RANK)]
-        self._targets = [sum(w * x for w, x in zip(weights, row)) for row in self._inputs]
+        self._targets = [math.fsum(w * x for w, x in zip(weights, row)) for row in self._inputs]
 
     def gradient_and_loss(self, weights: list[float]) -> list[float]:
-        """Return the sums over the samples: a number per weight, then the squared error."""
-        sums = [0.0] * (FEATURES + 1)
+        """Return sums over the samples: a number per weight, then the squared error, then the number of samples."""
+        sums = [0.0] * FEATURES + [0.0, float(SAMPLES_PER_RANK)]
         for row, target in zip(self._inputs, self._targets):
-            error = sum(w * x for w, x in zip(weights, row)) - target
+            error = math.fsum(w * x for w, x in zip(weights, row)) - target
             for i, x in enumerate(row):
                 sums[i] += 2 * error * x
             sums[FEATURES] += error * error
@@ -166,13 +167,20 @@ class Shard:
 
 
 def train(here: Place, peers: Peers, options: argparse.Namespace) -> tuple[list[float], list[float]]:
-    """Return the weights and the loss before each step."""
+    """Return the weights and the loss before each step.
+
+    Raises:
+        RuntimeError: The samples of a rank were missing from a sum.
+    """
     shard, weights, losses = Shard(here.rank), [0.0] * FEATURES, []
-    samples = SAMPLES_PER_RANK * here.world_size
+    expected = SAMPLES_PER_RANK * here.world_size
     for step in range(1, options.steps + 1):
-        sums = [number / samples for number in peers.add_up(shard.gradient_and_loss(weights))]
-        weights = [w - LEARNING_RATE * g for w, g in zip(weights, sums)]
-        losses.append(sums[FEATURES])
+        *sums, samples = peers.add_up(shard.gradient_and_loss(weights))
+        if samples != expected:
+            message = f"step {step} saw {samples:.0f} samples of {expected}"
+            raise RuntimeError(message)
+        weights = [w - LEARNING_RATE * g / samples for w, g in zip(weights, sums)]
+        losses.append(sums[FEATURES] / samples)
         if step == 1 or step % options.report_every == 0:
             me = f"rank {here.rank} of {here.world_size}"
             say(f"{me}: step {step}/{options.steps} loss {losses[-1]:.6f}")

@@ -59,7 +59,7 @@ V2_PATTERN = (
 )
 LOOK_ALIKES = (
     "--env MAD_MULTI_NODE_RUNNER='x'\n"
-    " Test Duration: 3 seconds\n"
+    "Test Duration: 3 seconds or so\n"
     "Test Duration: soon seconds\n"
     "Exception: 3\n"
     "my performance: none\n"
@@ -137,6 +137,14 @@ def test_gather_says_what_is_missing_when_a_rank_left_nothing(rank_dir: Path) ->
                 "failure_line": "[rank1]: ValueError: bad shape",
             },
         ),
+        (
+            V1_START + "performance: 12.5 tokensTest Duration: 3.25 seconds\n",
+            {"runner": V1_RUNNER, "model_started": True, "model_finished": True, "performance_line": True},
+        ),
+        (
+            V1_START + "out of time===== EXCEPTION =====\nException:  too bad\n",
+            {"runner": V1_RUNNER, "model_started": True, "exception": "too bad", "failure_line": "too bad"},
+        ),
         ("".join(V1_START.splitlines(keepends=True)[:2]), {"runner": V1_RUNNER}),
         (
             V2_START + V2_PATTERN,
@@ -165,6 +173,8 @@ def test_gather_says_what_is_missing_when_a_rank_left_nothing(rank_dir: Path) ->
     ids=[
         "v1-good",
         "v1-model-failed",
+        "v1-good-last-line-without-end",
+        "v1-model-failed-last-line-without-end",
         "v1-context-only",
         "v2-error-pattern",
         "v2-build",
@@ -180,7 +190,7 @@ def test_gather_says_what_is_missing_when_a_rank_left_nothing(rank_dir: Path) ->
     ],
 )
 def test_markers_tell_what_madengine_printed(rank_dir: Path, log: str, expected: dict[str, Any]) -> None:
-    """Only madengine's own wording at the beginning of a line counts."""
+    """Only madengine's own wording counts: it begins a line, or is right behind the model's last word."""
     assert markers(rank_dir, log) == expected
 
 

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run that has to end ends: by its time limit, with its control node or without, and by an interrupt."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.launching import launch
+from tests.integration.running import (
+    kill_control_side,
+    launch_live,
+    left_on,
+    processes_of_runs,
+    rank_dir,
+    seconds_until,
+    status_on,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cluster.cluster import Cluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.namespace]
+
+TIMEOUT_S = 8
+GRACE_S = 1
+# SIGINT and SIGTERM with a grace each, SIGKILL, and what a busy machine takes for it.
+LADDER_S = 2 * GRACE_S + 8
+
+
+def test_model_that_ignores_signals_when_time_is_up_then_is_killed(node_cluster: Cluster, tmp_path: Path) -> None:
+    """Exit code 4; every rank took the whole ladder, up to SIGKILL, and nothing is left of any."""
+    words = ["--model", "demo_hang", "--timeout", "4", "--grace-s", str(GRACE_S)]
+    done = launch(node_cluster, tmp_path, *words)
+    assert (done.returncode, done.outcome["state"]) == (4, "timeout")
+    assert [(rank["state"], rank["reason"]) for rank in done.outcome["ranks"]] == [
+        ("timeout", "the time limit of 4 s was reached")
+    ] * 4
+    assert left_on(node_cluster) == {}
+    lasted_s = [rank["ended_at_s"] - rank["started_at_s"] for rank in done.outcome["ranks"]]
+    assert [lasted for lasted in lasted_s if not 4 <= lasted <= 4 + LADDER_S] == []
+
+
+def test_limit_when_the_control_node_is_gone_then_is_kept_by_the_nodes(node_cluster: Cluster, tmp_path: Path) -> None:
+    """The launcher, Ansible and all ssh clients are killed, and no lease is set: the ranks end at their limit."""
+    words = ["--model", "demo_sleep", "--lease-s", "0", "--timeout", str(TIMEOUT_S), "--grace-s", str(GRACE_S)]
+    with launch_live(node_cluster, tmp_path, *words, "--env", "DEMO_SECONDS=600") as started:
+        for rank in range(4):
+            started.wait_for_text(rank, f"tick 1 of 600 on node {rank}")
+        run_id = started.events[0]["run_id"]
+        kill_control_side(node_cluster)
+    began_s = min(status_on(node, run_id, node.index)["started_at_s"] for node in node_cluster.nodes)
+    time.sleep(max(0.0, began_s + TIMEOUT_S - 1.5 - time.time()))
+    assert len(left_on(node_cluster)) == 4
+    seconds_until(lambda: left_on(node_cluster) == {}, timeout_s=1.5 + LADDER_S)
+    endings = [status_on(node, run_id, node.index) for node in node_cluster.nodes]
+    assert [(status["state"], status["ended_by"], status["left"]) for status in endings] == [("ended", "timeout", 0)] * 4
+
+
+def test_interrupt_when_ranks_run_then_stops_them(node_cluster: Cluster, tmp_path: Path) -> None:
+    """One Ctrl-C: the launcher waits until all ranks are stopped, says so, and ends with 130."""
+    with launch_live(node_cluster, tmp_path, "--model", "demo_sleep", "--grace-s", "5") as started:
+        for rank in range(4):
+            started.wait_for_text(rank, f"tick 1 of 60 on node {rank}")
+        started.interrupt()
+        done = started.finish()
+    assert (done.returncode, done.outcome["state"], done.outcome["exit_code"]) == (130, "interrupted", 130)
+    assert [(rank["state"], rank["reason"]) for rank in done.outcome["ranks"]] == [
+        ("stopped", "stopped because the launch was interrupted")
+    ] * 4
+    assert left_on(node_cluster) == {}
+    statuses = [status_on(node, done.outcome["run_id"], node.index) for node in node_cluster.nodes]
+    assert [(status["ended_by"], status["left"]) for status in statuses] == [("stop", 0)] * 4
+    # It was SIGINT that ended madengine: only then does the real one remove its container.
+    assert [rank["signal"] or rank["exit_code"] for rank in done.outcome["ranks"]] != [9] * 4
+
+
+@pytest.mark.parametrize("moment", ["plan", "reachable", "preflight"])
+def test_interrupt_when_nothing_runs_yet_then_nothing_is_started(
+    node_cluster: Cluster, tmp_path: Path, moment: str
+) -> None:
+    """Exit code 130, at whatever step of the preflight it comes, and no rank runs afterwards."""
+    with launch_live(node_cluster, tmp_path, "--model", "demo_sleep", "--grace-s", "5") as started:
+        started.wait_for_event(moment)
+        started.interrupt()
+        done = started.finish()
+    assert (done.returncode, done.outcome["state"]) == (130, "interrupted")
+    time.sleep(1.0)
+    run_id = done.outcome["run_id"]
+    if moment != "preflight":
+        assert [node.name for node in node_cluster.nodes if rank_dir(node, run_id, node.index).exists()] == []
+    assert {node.name: processes_of_runs(node) for node in node_cluster.nodes} == {
+        node.name: [] for node in node_cluster.nodes
+    }
+    record = json.loads((tmp_path / "runs" / run_id / "run.json").read_text())
+    assert (record["exit_code"], record["outcome"]["state"]) == (130, "interrupted")
