@@ -170,7 +170,7 @@ class Supervisor:
         # A renewal from the future would not run out for as long as it claims.
         if found is not None and found[0] <= lease.now_s():
             self._lease = found
-        return self._lease[0] + terms_s if terms_s else None
+        return self._lease[0] + self._lease[1] if self._lease[1] else None
 
     def _until_next_look_s(self) -> float:
         wait_s = _RETRY_WRITE_S if self._unwritten else _TICK_S
