@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
@@ -89,8 +90,9 @@ class Voice:
     @classmethod
     def standard(cls, secrets: Iterable[str], environ: Mapping[str, str]) -> Voice:
         """Speak on standard output and standard error."""
-        # As a JSON line shows them too, where some characters are escaped.
-        texts = tuple(dict.fromkeys(form for text in secrets for form in (text, json.dumps(text)[1:-1])))
+        # madengine prints them as Python and a shell write them, and a JSON line escapes some characters again.
+        written = [form for text in secrets for form in (text, repr(text)[1:-1], shlex.quote(text))]
+        texts = tuple(dict.fromkeys(form for text in written for form in (text, json.dumps(text)[1:-1])))
         return cls(Mouth(sys.stdout, texts), Mouth(sys.stderr, texts), Style.of(sys.stdout or io.StringIO(), environ))
 
 

@@ -49,7 +49,8 @@ _ENDED_BY_SIGNAL = -1
 _WHOLE_LINES = r"(?s)\A.*\n"
 # How ansible-playbook says that a limit leaves nothing (ansible/cli/__init__.py).
 _NO_HOSTS = "leaves us with no hosts to target"
-_SSH_PROMPT = r"\ASSH password: \Z"
+_SSH_PROMPT_TEXT = "SSH password: "
+_SSH_PROMPT = rf"\A{_SSH_PROMPT_TEXT}\Z"
 
 # Runs ansible-playbook in its own place, so that it ends when this process does, even by SIGKILL: otherwise its
 # followers would go on renewing the leases of a run that nobody watches. PR_SET_PDEATHSIG is 1 (Linux, prctl(2)); a
@@ -176,6 +177,8 @@ class Play:
                 self._signal(signal.SIGTERM)
         for event in self._translator.translate(raw):
             if isinstance(event, Note):
+                if event.text == _SSH_PROMPT_TEXT:
+                    continue  # answered here, not by the user
                 self._tail.append(event.text)
             self._put(event)
         return False

@@ -11,7 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
-from ansible_collections.madlaunch.multinode.plugins.module_utils import _verdict
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _masking, _verdict
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
@@ -22,6 +22,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
     "started": {"type": "dict", "required": True},
     "node_state_dir": {"type": "str", "required": True},
+    "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
 }
 
 
@@ -36,7 +37,9 @@ class ActionModule(NodeAction):
         options = self.options(ARGUMENT_SPEC)
         self._variables = task_vars or {}
         host = str(self._variables["inventory_hostname"])
-        outcome = self._outcome(options, host).as_dict()
+        # madengine prints the container's variables; only the raw log, which is the node's byte for byte, keeps them.
+        self._secrets = _masking.forms(str(value) for value in options["container_env_secret"].values())
+        outcome = _masking.masked(self._outcome(options, host).as_dict(), self._secrets)
         result.update(changed=False, outcome=outcome, madlaunch={"kind": "rank", "outcome": outcome})
         return result
 
@@ -54,7 +57,7 @@ class ActionModule(NodeAction):
             node=self._node,
             log=_follow.RankLog(files.log),
             gang=gang,
-            show=Display().display,
+            show=lambda text: Display().display(_masking.masked(text, self._secrets)),
             failed=lambda status, evidence: _verdict.judge_rank(rank, status, evidence).is_cause,
         )
         ending = follower.run()

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import _command_args
-from ._command_checks import RUNNERS, check_host, check_run, check_v1_env
+from ._command_checks import RUNNERS, check_host, check_run, check_v1_env, check_work_dir
 from ._command_common import MASK, Command, CommandError, Host, Run
 from ._command_v1 import build_v1
 from ._command_v2 import build_v2
@@ -36,6 +36,8 @@ def build(run: Mapping[str, Any], host: Mapping[str, Any], major: int) -> Comman
     """
     typed_run, typed_host = Run.from_plan(run), Host.from_settings(host)
     check_host(typed_host)
+    place = "mad_dir" if run.get("in_place") else "node_state_dir"
+    check_work_dir(place, str(host.get(place, "")), typed_host.name, quoted=major != V1)
     user = _checked(typed_run, major)
     builder = build_v1 if major == V1 else build_v2
     return builder(typed_run, typed_host, user)

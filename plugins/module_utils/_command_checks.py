@@ -50,6 +50,9 @@ MASTER_ADDR = re.compile(r"[A-Za-z0-9:][A-Za-z0-9._:%-]*\Z")
 INTERFACE = re.compile(r"\^?=?[A-Za-z0-9_][A-Za-z0-9_.:,@+-]*\Z")
 # madengine puts the path unquoted into the `-v host:container` of its docker command line.
 SHARED_PATH = re.compile(r"/[^\s\x00-\x1f\x7f:'\"`$\\;&|<>()*?\[\]{}!#~]*\Z")
+# So does v1 with its working directory; v2 quotes that for the shell, but docker still splits it at a colon.
+WORK_DIR = re.compile(r"(?:~/)?[^\s\x00-\x1f\x7f:'\"`$\\;&|<>()*?\[\]{}!#~]*\Z")
+QUOTED_WORK_DIR = re.compile(r"[^\x00:]*\Z")
 
 
 def check_run(run: Run) -> None:
@@ -122,6 +125,22 @@ def check_host(host: Host) -> None:
     if host.nproc_per_node < 0:
         message = f"nproc_per_node of {host.name} is {host.nproc_per_node}."
         raise CommandError("nproc_per_node", message, "Give a number of processes, 0 to count the GPUs.")
+
+
+def check_work_dir(option: str, path: str, host: str, *, quoted: bool) -> None:
+    """Check the path below which madengine works, of which it makes a mount of the container.
+
+    Args:
+        option: which setting names it.
+        path: the value; '' is the state directory of the login.
+        host: whose setting it is.
+        quoted: whether this version of madengine quotes it in its docker command line.
+    """
+    if not (QUOTED_WORK_DIR if quoted else WORK_DIR).match(path):
+        version = "" if quoted else " v1"
+        message = f"{option} {path!r} of {host} cannot be mounted by madengine{version}."
+        ways = "a path without colon" + ("." if quoted else ", white space, quotes and what else a shell acts on.")
+        raise CommandError(option, message, f"Give {ways}")
 
 
 def is_text(value: str) -> bool:

@@ -142,8 +142,11 @@ def _interface(launch: Launch, setting: str, wanted: str, facts: dict[str, Any])
 
 
 def _auto(launch: Launch, setting: str, facts: dict[str, Any]) -> Text | None:
-    if facts["master_interface"] or facts["master"]["resolve_error"]:
+    told = facts["master"]
+    if facts["master_interface"] or told["resolve_error"]:
         return None
+    if told["owns_addr"] and facts is not launch.first.facts:
+        return None  # it takes the master address for its own, which check master_addr says
     master_addr = launch.plan["master_addr"]
     seen = f"no interface for the way to {master_addr}"
     message = f"{setting} is auto, but the interface of the route to {master_addr} cannot be told."

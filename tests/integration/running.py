@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -21,15 +20,17 @@ from tests.integration import launching
 from tests.integration.launching import LAUNCHER, REPOSITORY, Launch, read_events
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from tests.cluster.base import AnyCluster
+    from tests.cluster.base import AnyCluster, AnyNode
     from tests.cluster.cluster import Cluster
     from tests.cluster.nodes import Node
 
 # The variable by which the stand-in knows the processes of a container; those do not carry the run id.
 _CONTAINER = "MADENGINE_STANDIN_CONTAINER"
+_RUNS = "/madlaunch/runs/"
 _LOOK_EVERY_S = 0.02
+_LAST_WORD_S = 2.0
 
 
 @dataclass(frozen=True)
@@ -171,11 +172,12 @@ def _open_connections(cluster: Cluster, pid: int) -> str:
 
 
 def processes_of_runs(node: Node) -> list[str]:
-    """Return the command lines of all processes of any run on a node, those in its containers included."""
+    """Return the command lines of all processes of any run on a node: of jobs, in containers, and supervisors."""
     found = []
     for pid in node.namespaces.pids() if node.alive else []:
-        if {RUN_ID, _CONTAINER} & environment(pid).keys():
-            found.append(b" ".join(_command(pid)).decode(errors="replace"))
+        command = b" ".join(_command(pid)).decode(errors="replace")
+        if {RUN_ID, _CONTAINER} & environment(pid).keys() or _RUNS in command:
+            found.append(command)
     return found
 
 
@@ -183,6 +185,14 @@ def left_on(cluster: Cluster) -> dict[str, list[str]]:
     """Return what `processes_of_runs` finds, by node; nodes without any are left out."""
     found = {node.name: processes_of_runs(node) for node in cluster.nodes}
     return {name: commands for name, commands in found.items() if commands}
+
+
+def check_nothing_left(cluster: Cluster) -> None:
+    """Fail if a run left a process on a node; a supervisor has a moment to end after its last word."""
+    deadline_s = time.monotonic() + _LAST_WORD_S
+    while left := left_on(cluster):
+        assert time.monotonic() < deadline_s, left
+        time.sleep(_LOOK_EVERY_S)
 
 
 def seconds_until(condition: Callable[[], bool], timeout_s: float) -> float:
@@ -194,11 +204,11 @@ def seconds_until(condition: Callable[[], bool], timeout_s: float) -> float:
     return time.monotonic() - start_s
 
 
-def rank_dir(node: Node, run_id: str, node_rank: int) -> Path:
+def rank_dir(node: AnyNode, run_id: str, node_rank: int) -> Path:
     """Return the directory of a rank on its node, as this machine's processes see it."""
     return node.home / ".local/state/madlaunch/runs" / run_id / f"rank{node_rank}"
 
 
-def status_on(node: Node, run_id: str, node_rank: int) -> dict[str, Any]:
+def status_on(node: AnyNode, run_id: str, node_rank: int) -> dict[str, Any]:
     """Return what the node recorded of a rank."""
     return dict(json.loads((rank_dir(node, run_id, node_rank) / "status.json").read_text()))

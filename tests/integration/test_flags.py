@@ -77,7 +77,7 @@ def _scripts(cluster: Cluster, done: Launch) -> list[str]:
 
 
 def test_flags_when_all_are_given_then_reach_the_node_for_v1(two_nodes: Cluster, tmp_path: Path) -> None:
-    """madengine 1: the command line recorded on each node, and the environment in its container."""
+    """Madengine 1: the command line recorded on each node, and the environment in its container."""
     done = launch(two_nodes, tmp_path, *_everything(two_nodes, 1))
     assert done.returncode == 0, (done.errors, done.stderr)
     for rank, script in enumerate(_scripts(two_nodes, done)):
@@ -103,12 +103,19 @@ def test_flags_when_all_are_given_then_reach_the_node_for_v1(two_nodes: Cluster,
 
 
 def test_flags_when_all_are_given_then_reach_the_node_for_v2(two_nodes: Cluster, tmp_path: Path) -> None:
-    """madengine 2: the command line and the context file on each node, and the environment in its container."""
+    """Madengine 2: the command line and the context file on each node, and the environment in its container."""
     done = launch(two_nodes, tmp_path, *_everything(two_nodes, 2))
     assert done.returncode == 0, (done.errors, done.stderr)
     for rank, script in enumerate(_scripts(two_nodes, done)):
         assert command_of(script) == [
-            *(_tool(two_nodes, 2), "run", "--tags", "demo_env", "--additional-context-file", f"{RANK_DIR}/context.json"),
+            *(
+                _tool(two_nodes, 2),
+                "run",
+                "--tags",
+                "demo_env",
+                "--additional-context-file",
+                f"{RANK_DIR}/context.json",
+            ),
             *("--summary-output", f"{RANK_DIR}/summary.json", "--force-mirror-local", "/nfs/data/sub"),
             *("--live-output", "--timeout", "1234", "--keep-model-dir"),
         ]

@@ -18,7 +18,7 @@ import pytest
 
 from madlaunch import cli
 from tests.integration.dry_running import DryRun, dry_run
-from tests.integration.launching import environment, launch
+from tests.integration.launching import launch
 from tests.integration.rank_files import container_environment, rank_directory
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ NAME_LIKE = {"number", "boolean"}
 # Per flag, the kinds that are refused before Ansible is started; all others go on.
 ONE_LINE = {"newline", "dash"}
 NO_NAME = set(KINDS) - NAME_LIKE
+FIT_FOR_V1 = {"newline", "dash", "non-ascii", *NAME_LIKE}
+"""madengine 1 can have these as well: no single quotes in variables, no signs of the shell in its working directory."""
 REFUSED = {
     "model": ONE_LINE,
     "additional-args": set(),
@@ -125,10 +127,10 @@ def test_hostile_value_when_accepted_then_madengine_gets_it_unchanged(tmp_path: 
     done = dry_run(tmp_path, *words, "--in-place", "--output", "json")
     assert done.returncode == 0, (done.stderr, done.stdout[-2000:])
     (rendered,) = done.of("render")
-    # madengine 1 writes single quotes around a value and escapes nothing.
-    assert list(rendered["scripts"]) == (["2"] if "'" in text else ["1", "2"])
+    # madengine 1 writes single quotes around a value and escapes nothing, and does not quote its working directory.
+    assert list(rendered["scripts"]) == (["1", "2"] if kind in FIT_FOR_V1 else ["2"])
     for version in rendered["scripts"]:
-        _assert_runs_unchanged(done, version, tmp_path, {flag: text for flag in flags})
+        _assert_runs_unchanged(done, version, tmp_path, dict.fromkeys(flags, text))
     (plan,) = [event["plan"] for event in done.of("plan")]
     if "log-dir" in flags:
         assert Path(plan["log_dir"]).parent == tmp_path / text
@@ -202,9 +204,24 @@ def test_hostile_value_when_madengine_could_not_carry_it_then_the_plan_is_refuse
     assert _canaries(tmp_path) == []
 
 
+@pytest.mark.parametrize("flag", ["node-state-dir", "mad-dir"])
+def test_hostile_work_directory_when_v1_then_refused(tmp_path: Path, flag: str) -> None:
+    """Madengine 1 puts its working directory into a shell command without quotes, so that version alone refuses."""
+    folder = "/srv/$(touch canary)"
+    words = ["--model", "tag", "--nodes", "a", f"--{flag}={folder}", *(["--in-place"] if flag == "mad-dir" else [])]
+    both = dry_run(tmp_path, *words, "--output", "json")
+    (rendered,) = both.of("render")
+    assert (list(rendered["scripts"]), list(rendered["refused"])) == (["2"], ["1"])
+    assert repr(folder) in rendered["refused"]["1"]
+    alone = dry_run(tmp_path, *words, "--madengine-version", "1")
+    assert alone.returncode == 2
+    assert repr(folder) in alone.stdout + alone.stderr
+    assert _canaries(tmp_path) == []
+
+
 def _canaries(folder: Path) -> list[Path]:
     """The canaries below a folder, and where a stray shell would most likely put one."""
-    here = [Path(name) / CANARY for name in (".", Path.home(), "/tmp", "/")]  # noqa: S108 - looked for, not used
+    here = [Path(name) / CANARY for name in (".", Path.home(), "/tmp", "/")]
     return [*folder.rglob(CANARY), *(path for path in here if path.exists())]
 
 
@@ -225,8 +242,12 @@ def two(node_cluster: Cluster) -> Iterator[Cluster]:
 @pytest.mark.parametrize("version", ["1", "2"])
 def test_hostile_values_when_run_then_the_container_has_them(two: Cluster, tmp_path: Path, version: str) -> None:
     """A checkout, a state directory, a log directory and a program with odd names; values with line breaks."""
-    values = {f"HOSTILE_{index}": text for index, text in enumerate(KINDS.values()) if version == "2" or "'" not in text}
-    folder = f"o'dd $(touch canary) \"{version}\""
+    values = {
+        f"HOSTILE_{index}": text for index, text in enumerate(KINDS.values()) if version == "2" or "'" not in text
+    }
+    # madengine 1 cannot work below such a path, see test_hostile_work_directory_when_v1_then_refused.
+    folder = f'o\'dd $(touch canary) "{version}"'
+    state = f"{folder}/st;ate" if version == "2" else "plain-state"
     home = f"/home/{two.access.user}"
     for node in two.nodes[:2]:
         (node.home / folder).mkdir()
@@ -234,13 +255,13 @@ def test_hostile_values_when_run_then_the_container_has_them(two: Cluster, tmp_p
         (node.home / folder / f"madengine{version}").symlink_to("/run/demo/madengine")
         node.exec(["chown", "-R", two.access.user, f"{home}/{folder}"])
     words = ["--model", "demo_env", "--nodes", ",".join(node.address for node in two.nodes[:2])]
-    words += [f"--mad-dir={folder}/M A'D", f"--node-state-dir={home}/{folder}/st;ate"]
+    words += [f"--mad-dir={folder}/M A'D", f"--node-state-dir={home}/{state}"]
     words += [f"--madengine-path={home}/{folder}/madengine{version}", f"--log-dir={tmp_path}/{folder}"]
     words += [f"--env={name}={text}" for name, text in values.items()]
     done = launch(two, tmp_path, *words)
     assert done.returncode == 0, (done.errors, done.stderr, done.outcome)
     for rank, node in enumerate(two.nodes[:2]):
-        assert rank_directory(done, node, rank, node.home / folder / "st;ate").is_dir()
+        assert rank_directory(done, node, rank, node.home / state).is_dir()
         assert container_environment(done.lines(rank)).items() >= values.items()
     assert Path(done.outcome["ranks"][0]["log_path"]).is_relative_to(tmp_path / folder)
     assert _canaries(tmp_path) == []

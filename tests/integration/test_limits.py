@@ -11,10 +11,10 @@ import pytest
 
 from tests.integration.launching import launch
 from tests.integration.running import (
+    check_nothing_left,
     kill_control_side,
     launch_live,
     left_on,
-    processes_of_runs,
     rank_dir,
     seconds_until,
     status_on,
@@ -41,7 +41,7 @@ def test_model_that_ignores_signals_when_time_is_up_then_is_killed(node_cluster:
     assert [(rank["state"], rank["reason"]) for rank in done.outcome["ranks"]] == [
         ("timeout", "the time limit of 4 s was reached")
     ] * 4
-    assert left_on(node_cluster) == {}
+    check_nothing_left(node_cluster)
     lasted_s = [rank["ended_at_s"] - rank["started_at_s"] for rank in done.outcome["ranks"]]
     assert [lasted for lasted in lasted_s if not 4 <= lasted <= 4 + LADDER_S] == []
 
@@ -59,7 +59,9 @@ def test_limit_when_the_control_node_is_gone_then_is_kept_by_the_nodes(node_clus
     assert len(left_on(node_cluster)) == 4
     seconds_until(lambda: left_on(node_cluster) == {}, timeout_s=1.5 + LADDER_S)
     endings = [status_on(node, run_id, node.index) for node in node_cluster.nodes]
-    assert [(status["state"], status["ended_by"], status["left"]) for status in endings] == [("ended", "timeout", 0)] * 4
+    assert [(status["state"], status["ended_by"], status["left"]) for status in endings] == [
+        ("ended", "timeout", 0)
+    ] * 4
 
 
 def test_interrupt_when_ranks_run_then_stops_them(node_cluster: Cluster, tmp_path: Path) -> None:
@@ -73,7 +75,7 @@ def test_interrupt_when_ranks_run_then_stops_them(node_cluster: Cluster, tmp_pat
     assert [(rank["state"], rank["reason"]) for rank in done.outcome["ranks"]] == [
         ("stopped", "stopped because the launch was interrupted")
     ] * 4
-    assert left_on(node_cluster) == {}
+    check_nothing_left(node_cluster)
     statuses = [status_on(node, done.outcome["run_id"], node.index) for node in node_cluster.nodes]
     assert [(status["ended_by"], status["left"]) for status in statuses] == [("stop", 0)] * 4
     # It was SIGINT that ended madengine: only then does the real one remove its container.
@@ -94,8 +96,6 @@ def test_interrupt_when_nothing_runs_yet_then_nothing_is_started(
     run_id = done.outcome["run_id"]
     if moment != "preflight":
         assert [node.name for node in node_cluster.nodes if rank_dir(node, run_id, node.index).exists()] == []
-    assert {node.name: processes_of_runs(node) for node in node_cluster.nodes} == {
-        node.name: [] for node in node_cluster.nodes
-    }
+    check_nothing_left(node_cluster)
     record = json.loads((tmp_path / "runs" / run_id / "run.json").read_text())
     assert (record["exit_code"], record["outcome"]["state"]) == (130, "interrupted")

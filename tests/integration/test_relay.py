@@ -18,12 +18,12 @@ from tests.integration.running import launch_live, rank_dir, running
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cluster.cluster import Cluster
+    from tests.cluster.base import AnyCluster
     from tests.cluster.fixtures import MakeCluster
     from tests.integration.launching import Launch
     from tests.integration.running import Running
 
-pytestmark = [pytest.mark.cluster, pytest.mark.namespace]
+pytestmark = [pytest.mark.cluster]
 
 LINES = 20_000
 MEGABYTE = 1024 * 1024
@@ -36,34 +36,34 @@ def _numbered(node_rank: int) -> list[str]:
     return [f"node {node_rank} line {number:05d} of {LINES}" for number in range(1, LINES + 1)]
 
 
-def _node_logs(cluster: Cluster, run_id: str) -> list[bytes]:
-    return [(rank_dir(node, run_id, node.index) / "log").read_bytes() for node in cluster.nodes]
+def _node_logs(cluster: AnyCluster, run_id: str) -> list[bytes]:
+    return [(rank_dir(node, run_id, node.index) / "log").read_bytes() for node in cluster.hosts]
 
 
 def _shown(log: bytes) -> list[str]:
     return log.decode().removesuffix("\n").split("\n")
 
 
-def test_lines_of_four_ranks_arrive_in_json_once_in_order_and_whole(node_cluster: Cluster, tmp_path: Path) -> None:
+def test_lines_of_four_ranks_arrive_in_json_once_in_order_and_whole(cluster: AnyCluster, tmp_path: Path) -> None:
     """20,000 lines per rank: each becomes one event of its rank, and the log files are the nodes' byte for byte."""
-    done = launch(node_cluster, tmp_path, "--model", "demo_lines")
+    done = launch(cluster, tmp_path, "--model", "demo_lines")
     assert done.returncode == 0, done.stderr
-    logs = _node_logs(node_cluster, done.outcome["run_id"])
+    logs = _node_logs(cluster, done.outcome["run_id"])
     assert [done.log(rank) for rank in range(4)] == logs
     assert [done.lines(rank) for rank in range(4)] == [_shown(log) for log in logs]
-    for rank, node in enumerate(node_cluster.nodes):
+    for rank, node in enumerate(cluster.hosts):
         assert [line for line in done.lines(rank) if line.startswith("node ")] == _numbered(rank)
         assert {line["host"] for line in done.of("line") if line["node_rank"] == rank} == {node.address}
 
 
-def test_lines_of_four_ranks_arrive_on_screen_labeled(node_cluster: Cluster, tmp_path: Path) -> None:
+def test_lines_of_four_ranks_arrive_on_screen_labeled(cluster: AnyCluster, tmp_path: Path) -> None:
     """As text each line stands behind `[host:rank]`, and lines of different ranks are never mixed within a line."""
-    argv = [*LAUNCHER, *node_cluster.launcher_args(), "--model", "demo_lines"]
-    done = node_cluster.run(argv, cwd=REPOSITORY, env=environment(tmp_path, NO_COLOR="1"))
+    argv = [*LAUNCHER, *cluster.launcher_args(), "--model", "demo_lines"]
+    done = cluster.run(argv, cwd=REPOSITORY, env=environment(tmp_path, NO_COLOR="1"))
     assert done.returncode == 0, done.stderr
     shown = done.stdout.split("\n")
     run_id = next(line for line in shown if line.startswith("Run id: ")).removeprefix("Run id: ")
-    for node, log in zip(node_cluster.nodes, _node_logs(node_cluster, run_id), strict=True):
+    for node, log in zip(cluster.hosts, _node_logs(cluster, run_id), strict=True):
         label = f"[{node.address}:{node.index}] "
         of_rank = [line.removeprefix(label) for line in shown if line.startswith(label)]
         assert of_rank == _shown(log)
@@ -98,6 +98,7 @@ def _hostile(victim: str) -> bytes:
     )
 
 
+@pytest.mark.namespace
 def test_hostile_output_when_relayed_then_is_text_and_nothing_else(make_cluster: MakeCluster, tmp_path: Path) -> None:
     """No output is taken for an event, a label or a prompt, with a password login; the log keeps every byte."""
     cluster = make_cluster(2, options=ClusterOptions(password="correct-horse"))
@@ -147,6 +148,7 @@ sleep 1
 """
 
 
+@pytest.mark.namespace
 def test_line_when_printed_then_is_on_screen_while_the_rank_runs(make_cluster: MakeCluster, tmp_path: Path) -> None:
     """A line is there within seconds; of a progress bar some steps are shown while it moves, and its end."""
     cluster = make_cluster(1)

@@ -11,12 +11,11 @@ from tests.cluster.nodes import kill_all
 from tests.cluster.options import NodeOptions
 from tests.integration.launching import launch
 from tests.integration.models import add_model, wrap_madengine
-from tests.integration.running import launch_live, left_on
+from tests.integration.running import check_nothing_left, launch_live
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cluster.cluster import Cluster
     from tests.cluster.fixtures import MakeCluster
     from tests.integration.launching import Launch
 
@@ -48,7 +47,7 @@ def test_rank_that_fails_then_is_named_and_the_others_are_stopped(
     assert [line for line in done.lines(1) if line][-5:] == rank["last_lines"][-5:]
     assert "demo_fail: node 1 ends with exit code 7" in done.lines(1)
     assert {done.outcome["ranks"][stopped]["reason"] for stopped in (0, 2)} == {GANG_REASON}
-    assert left_on(cluster) == {}
+    check_nothing_left(cluster)
 
 
 def test_rank_that_fails_when_told_to_wait_then_leaves_the_others(make_cluster: MakeCluster, tmp_path: Path) -> None:
@@ -106,7 +105,7 @@ def test_rank_that_is_killed_then_is_named_with_the_signal(make_cluster: MakeClu
     assert (done.returncode, done.outcome["state"], _states(done)) == (1, "failed", ["stopped", "failed"])
     assert (done.outcome["ranks"][1]["exit_code"], done.outcome["ranks"][1]["signal"]) == (None, 9)
     assert done.outcome["first_failure"]["reason"].startswith("madengine was killed by signal 9 (SIGKILL)")
-    assert left_on(cluster) == {}
+    check_nothing_left(cluster)
 
 
 # A madengine that knows nothing of this run: it takes neither the variables nor the context file.

@@ -19,6 +19,7 @@ from .paths import from_home
 from .probe_network import interface_of, interfaces, resolve
 from .probe_storage import nonce_name
 from .probe_tasks import run_one
+from .processes import is_running
 
 _NONCE_S = 6.0
 _NONCE_TRIES = 4
@@ -142,31 +143,40 @@ def _gather(args: dict[str, Any]) -> dict[str, Any]:
             # It only keeps the nonce, and nobody can tell it that all have read it.
             listener.dismiss({"pid": there["pid"], "start_ticks": there["start_ticks"]})
         return {"peers_seen": None, "port_free": None}
-    seen = run_one(lambda: _wait_for_peers(args, there["port"]), args["rendezvous_wait_s"] + _RESOLVE_MARGIN_S).value
-    listener.end_process({"pid": there["pid"], "start_ticks": there["start_ticks"]})
+    identity = {"pid": there["pid"], "start_ticks": there["start_ticks"]}
+    limit_s = args["rendezvous_wait_s"] + _RESOLVE_MARGIN_S
+    seen = run_one(lambda: _wait_for_peers(args, there["port"], identity), limit_s).value
+    listener.end_process(identity)
     return {"peers_seen": seen, "port_free": _free_again(there["port"])}
 
 
-def _wait_for_peers(args: dict[str, Any], port: int) -> list[int] | None:
-    """Ask the listener until all peers came or gave up; then let it finish. None if it does not answer."""
-    deadline = time.monotonic() + args["rendezvous_wait_s"]
-    nonce, word = args["nonce"], "status"
-    peers = args.get("peers", args["nnodes"] - 1)
-    came, last_came = 0, time.monotonic()
-    while True:
-        try:
-            told = reach.ask("127.0.0.1", port, hello.hello(nonce, 0, word), nonce, 0)
-        except (OSError, hello.WrongAnswerError):
-            return None
-        if word == "finish":
-            return told["done"]
-        now_came = len({*told["done"], *told["failed"]})
-        if now_came > came:
-            came, last_came = now_came, time.monotonic()
-        if came >= peers or time.monotonic() > min(deadline, last_came + _QUIET_S):
-            word = "finish"
-        else:
-            time.sleep(_POLL_S)
+def _wait_for_peers(args: dict[str, Any], port: int, identity: dict[str, int]) -> list[int] | None:
+    """Ask the listener until every other rank came or gave up; then let it finish. None if it was never heard.
+
+    A listener that does not answer at once, on a busy host, is asked again as long as it lives.
+    """
+    now_s = last_came_s = time.monotonic()
+    deadline_s = now_s + args["rendezvous_wait_s"]
+    done: list[int] | None = None
+    # Hosts that could not even be probed will not come.
+    came, peers = 0, args.get("peers", args["nnodes"] - 1)
+    while now_s < min(deadline_s, last_came_s + _QUIET_S) and came < peers and is_running(identity):
+        told = _ask(args, port, "status")
+        now_s = time.monotonic()
+        if told is not None:
+            done = told["done"]
+            now_came = len({*done, *told["failed"]})
+            came, last_came_s = now_came, now_s if now_came > came else last_came_s
+        time.sleep(_POLL_S)
+    last = _ask(args, port, "finish")
+    return last["done"] if last else done
+
+
+def _ask(args: dict[str, Any], port: int, word: str) -> dict[str, list[int]] | None:
+    try:
+        return reach.ask("127.0.0.1", port, hello.hello(args["nonce"], 0, word), args["nonce"], 0)
+    except (OSError, hello.WrongAnswerError):
+        return None
 
 
 def _free_again(port: int) -> bool:

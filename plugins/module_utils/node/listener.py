@@ -10,6 +10,7 @@ have read it. It ends when rank 0 asks for it, and by itself after its lifetime,
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import selectors
 import signal
@@ -19,7 +20,7 @@ import time
 from typing import NamedTuple
 
 from . import hello
-from .files import read_json, write_json
+from .files import read_json
 from .probe_tasks import detach_stdio
 from .processes import Process, is_running, look, myself, send
 
@@ -61,8 +62,8 @@ class Listener:
             for key, _events in self._selector.select(_TICK_S):
                 if key.fileobj is self._server:
                     self._accept()
-                else:
-                    self._read(key.fileobj)  # type: ignore[arg-type]
+                elif key.fileobj in self._since:
+                    self._read(key.fileobj)
             for connection, since in list(self._since.items()):
                 if time.monotonic() > since + _CONNECTION_S:
                     self._close(connection)
@@ -212,13 +213,21 @@ def _become(server: socket.socket | None, duty: Duty) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     port = server.getsockname()[1] if server is not None else None
     with contextlib.suppress(OSError):
-        write_json(duty.record, {**myself().to_json(), "port": port})
+        _write_record(duty.record, port)
     try:
         listener.serve()
     finally:
         for path in (duty.nonce_path, duty.record):
             with contextlib.suppress(OSError):
                 os.unlink(path or "")
+
+
+def _write_record(path: str, port: int | None) -> None:
+    """Write the record, without waiting for the disk: the ranks may be here any moment."""
+    temporary = f"{path}.{os.getpid()}"
+    with open(temporary, "w", encoding="ascii") as file:
+        json.dump({**myself().to_json(), "port": port}, file)
+    os.replace(temporary, path)
 
 
 def _close_others(server: socket.socket | None) -> None:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     import socket
 
 _SHORT_S = 6.0
+# An automounter may have to find and mount the server first.
+_SHARED_S = 10.0
 # madengine itself may take 20 s to start on a busy host; the GPU tools are asked three at most.
 _LONG_S = 32.0
 # The slowest host is probed before the first one confirms; the listener of rank 0 lives through both.
@@ -89,7 +91,7 @@ def _tasks(args: dict[str, Any]) -> dict[str, Task]:
     if "leftovers" not in skipped:
         tasks["leftovers"] = Task(lambda: leftovers(args["state_dir"], args["run_id"]), _SHORT_S)
     if shared_path and not {"shared_path", "shared_same"} <= skipped:
-        tasks["shared"] = Task(lambda: _shared(args), _SHORT_S)
+        tasks["shared"] = Task(lambda: _shared(args), _SHARED_S)
     return tasks
 
 

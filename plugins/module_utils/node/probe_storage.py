@@ -60,19 +60,19 @@ def no_shared(path: str) -> dict[str, object]:
 def write_nonce(path: str, run_id: str, nonce: str) -> dict[str, object]:
     """Mark the shared path; return {"nonce_path", "nonce_written", "error"}. All users may read the file."""
     name = os.path.join(path, nonce_name(run_id, nonce))
+    refused = {"nonce_path": None, "nonce_written": False}
     try:
         descriptor = os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except OSError as error:
-        return {"nonce_path": None, "nonce_written": False, "error": error.strerror}
+        return {**refused, "error": error.strerror}
     try:
-        os.fchmod(descriptor, 0o644)
-        os.write(descriptor, nonce.encode())
-        os.fsync(descriptor)
+        # Closing sends it to a file server; only then other hosts see it, and only then an error may show.
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            os.fchmod(descriptor, 0o644)
+            file.write(nonce)
     except OSError as error:
         os.unlink(name)
-        return {"nonce_path": None, "nonce_written": False, "error": error.strerror}
-    finally:
-        os.close(descriptor)
+        return {**refused, "error": error.strerror}
     return {"nonce_path": name, "nonce_written": True, "error": None}
 
 

@@ -108,7 +108,9 @@ class Node:
     def follow_to_end(self, run_id: str, **changes: object) -> tuple[bytes, dict[str, Any]]:
         """Poll until the rank has ended and all is there; return the log and the last status."""
         log = b""
+        deadline_s = time.monotonic() + 30
         while True:
+            assert time.monotonic() < deadline_s, "the rank has not ended within 30 s"
             answer = self.follow(run_id, len(log), **changes)
             log += answer["data"]
             if answer["status"]["state"] == "ended" and len(log) == answer["size_bytes"]:

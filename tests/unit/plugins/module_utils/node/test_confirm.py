@@ -179,7 +179,7 @@ def test_probe_when_probes_hang_or_fail_then_the_other_facts_are_whole(
     args: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every fact keeps its form, and `failed` says which probes gave none and why."""
-    monkeypatch.setattr(probe, "_SHORT_S", 0.5)
+    monkeypatch.setattr(probe, "_SHARED_S", 0.5)
     monkeypatch.setattr(probe_storage, "shared", lambda _path: time.sleep(60))
 
     def broken() -> object:
@@ -192,6 +192,28 @@ def test_probe_when_probes_hang_or_fail_then_the_other_facts_are_whole(
     assert told["interfaces"] == {}
     assert told["shared"] == {**probe_storage.no_shared("data"), "error": "does not answer within 0.5 s"}
     assert (told["mad_dir"]["exists"], told["master"]["owns_addr"], told["state"]["writable"]) == (False, True, True)
+
+
+def test_confirm_when_the_listener_is_slow_then_rank_0_asks_again(
+    args: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One answer that does not come, on a busy host, does not end the listener before the ranks were there."""
+    told = probe.main(args)
+    asked: list[int] = []
+    really_ask = reach.ask
+
+    def slow(address: str, port: int, line: bytes, nonce: str, rank: int) -> dict[str, list[int]]:
+        asked.append(rank)
+        if len(asked) == 1:
+            raise TimeoutError
+        return really_ask(address, port, line, nonce, rank)
+
+    monkeypatch.setattr(reach, "ask", slow)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(confirm.main, confirming(args, 0, told))
+        peer = confirm.main(confirming(args, 1, told))
+        rank_0 = first.result()
+    assert (peer["rendezvous"]["ok"], rank_0["peers_seen"], ended(told)) == (True, [1], True)
 
 
 # --- the listener and the way to it -----------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import signal
 import time
+from typing import Any
 
 import pytest
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
@@ -53,8 +54,8 @@ def test_follow_cuts_a_large_log_into_pieces(node: Node) -> None:
     wait_until(lambda: node.status(run_id)[0]["state"] == "ended")
     expected = "".join(f"line {number}\n" for number in range(20000)).encode()
     log = b""
-    answers = []
-    while len(log) < len(expected):
+    answers: list[dict[str, Any]] = []
+    while len(log) < len(expected) and len(answers) < 10:
         answers.append(node.follow(run_id, len(log), max_bytes=100_000, want_results=True))
         log += answers[-1]["data"]
     assert log == expected

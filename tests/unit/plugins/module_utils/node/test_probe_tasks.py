@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import select
 import time
 
 import pytest
@@ -57,6 +58,8 @@ def test_run_one_when_it_left_a_child_behind_then_the_child_is_killed_with_it() 
 
     assert run_one(probe, 0.3) == Outcome(None, "does not answer within 0.3 s")
     os.close(writer)
+    ended, _, _ = select.select([reader], [], [], 5)
+    assert ended == [reader]
     assert os.read(reader, 1) == b""
     os.close(reader)
 

@@ -83,7 +83,7 @@ def test_signals_that_the_login_ignores_do_no_harm(node: Node) -> None:
     ignore = "".join(f"signal.signal({number:d}, signal.SIG_IGN);" for number in numbers)
     python = node.home / "python-with-ignored-signals"
     python.write_text(
-        f"#!/bin/sh\nexec python3 -c 'import os, signal, sys; {ignore} os.execvp(\"python3\", sys.argv)' \"$@\"\n"
+        f'#!/bin/sh\nexec python3 -c \'import os, signal, sys; {ignore} os.execvp("python3", sys.argv)\' "$@"\n'
     )
     python.chmod(0o755)
     node.interpreter = str(python)
@@ -212,7 +212,7 @@ def small_state_dir(node: Node) -> Iterator[Path]:
 
 
 def test_full_disk_neither_hides_the_end_nor_ends_the_run(node: Node, small_state_dir: Path) -> None:
-    """The job fills the disk; a poll renews its lease all the same, it is stopped on request, and its end is recorded."""
+    """The job fills the disk; a poll renews its lease, it is stopped on request, and its end is recorded."""
     script = "dd if=/dev/zero of=filler bs=1k count=4096 2>/dev/null; rc=$?; sleep 300 & wait; exit $rc"
     run_id = node.start(script, lease_s=1000)
     wait_until(lambda: os.statvfs(small_state_dir).f_bavail == 0)
