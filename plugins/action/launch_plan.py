@@ -34,7 +34,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
     "in_place": {"type": "bool", "default": False},
     "skip_checks": {"type": "list", "elements": "str", "default": []},
-    "log_dir": {"type": "path", "default": ""},
+    # Not of type path, which would also put environment variables in.
+    "log_dir": {"type": "str", "default": ""},
 }
 
 
@@ -70,7 +71,7 @@ def request_of(options: dict[str, Any]) -> _plan.Request:
         container_env={str(name): str(value) for name, value in options["container_env"].items()},
         secret_names=tuple(secret),
         skip_checks=tuple(options["skip_checks"]),
-        log_dir=options["log_dir"] or default_log_dir(run_id),
+        log_dir=str(Path(options["log_dir"]).expanduser()) if options["log_dir"] else default_log_dir(run_id),
         nonce=secrets.token_hex(16),
         forks=int(context.CLIARGS.get("forks") or 0),
     )

@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
         for name, offset_s in offsets.items():
             hosts[name]["clock_offset_s"] = offset_s
         report = {"ok": not errors, "findings": findings, "hosts": hosts}
-        # Under its own name only within `madlaunch`: a result whose `skipped` is not empty is a skipped task to Ansible.
+        # Only there: to Ansible, a result whose own `skipped` is not empty is a task that was not run.
         told = {"kind": "preflight", "skipped": plan["skip_checks"], **report}
         result.update(changed=False, failed=bool(errors), madlaunch=told, **report)
         result["msg"] = _summary(findings, len(errors))

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MASK = "********"
 # A shorter value (a 1, a yes) would blot out ordinary text.
@@ -19,7 +21,7 @@ SHORTEST = 6
 
 
 def forms(values: Iterable[str]) -> tuple[str, ...]:
-    """Return how the values may stand in a log, longest first: as they are, and as JSON, Python or a shell write them."""
+    """Return how the values may stand in a log, longest first: plain, and as JSON, Python or a shell have them."""
     long_enough = [value for value in values if len(value) >= SHORTEST]
     found = {form for value in long_enough for form in _written(value)}
     return tuple(sorted(found, key=lambda form: (-len(form), form)))
@@ -35,7 +37,7 @@ def _written(value: str) -> tuple[str, ...]:
     )
 
 
-def masked(value: Any, secrets: tuple[str, ...]) -> Any:
+def masked(value: Any, secrets: tuple[str, ...]) -> Any:  # noqa: ANN401 - any JSON value in, any JSON value out
     """Return a JSON value in which every text has the mask in place of each of the `secrets` (see `forms`)."""
     if isinstance(value, str):
         for secret in secrets:

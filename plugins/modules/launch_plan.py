@@ -92,7 +92,7 @@ options:
     default: []
   log_dir:
     description: Directory on the control node for the files of the run; empty for the state directory of the user.
-    type: path
+    type: str
     default: ""
 extends_documentation_fragment:
   - madlaunch.multinode.attributes

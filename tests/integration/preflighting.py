@@ -18,7 +18,9 @@ MASTER_PORT = 4000
 STATE = ".local/state/madlaunch"
 # Lists, a line each: files of probes (`*` is expanded by the node's shell), listeners, processes beside sshd's own.
 _TRACES = f"""
-for path in /nfs/data/.madlaunch-* ~mluser/{STATE}/preflight-* /tmp/madlaunch-*; do [ ! -e "$path" ] || echo "$path"; done
+for path in /nfs/data/.madlaunch-* ~mluser/{STATE}/preflight-* /tmp/madlaunch-*; do
+  [ ! -e "$path" ] || echo "$path"
+done
 ss -Hltn 'sport = :{MASTER_PORT}'
 ps -u mluser -o args= | grep -v ^sshd
 true

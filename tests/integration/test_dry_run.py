@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.namespaces import can_unshare
 from tests.integration.dry_running import DryRun, dry_run
 from tests.integration.launching import LAUNCHER, REPOSITORY, environment, launch
 from tests.integration.rank_files import logins, rank_directory
@@ -71,9 +72,9 @@ def test_dry_run_when_one_version_cannot_carry_a_value_then_the_other_is_shown(t
     assert "GREETING" in rendered["refused"]["1"]
 
 
-def test_dry_run_when_no_network_exists_then_is_the_same(tmp_path: Path, _namespaces: bool) -> None:  # noqa: FBT001 - a fixture
+def test_dry_run_when_no_network_exists_then_is_the_same(tmp_path: Path) -> None:
     """In a network namespace without any interface up, with hosts that exist nowhere."""
-    if not _namespaces:
+    if not can_unshare():
         pytest.skip("needs root, for a network namespace")
     words = ("--model", "tag", "--nodes", "192.0.2.1,[2001:db8::1],nowhere.invalid", "--madengine-version", "2")
     alone = dry_run(tmp_path, *words, prefix=["unshare", "--net"])

@@ -150,7 +150,7 @@ def test_flags_when_all_are_given_then_reach_inventory_and_plan(two_nodes: Clust
     }
 
 
-# --- logins and node lists: the nodes themselves say who came, from where and how --------------------------------------
+# --- logins and node lists: the nodes themselves say who came, from where and how -------------------------------------
 
 
 def check(cluster: Cluster, state: Path, *words: str, **env: str) -> Launch:

@@ -11,6 +11,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +96,11 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def _keep(launches: list[Any], launch: Any) -> int:  # noqa: ANN401 - counted, not looked at
+    launches.append(launch)
+    return 0
+
+
 @pytest.mark.usefixtures("_no_settings")
 @pytest.mark.parametrize("flag", REFUSED)
 def test_hostile_value_when_no_use_then_refused_by_name(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +108,7 @@ def test_hostile_value_when_no_use_then_refused_by_name(flag: str, capsys: pytes
     for kind, text in KINDS.items():
         launches: list[Any] = []
         words = ["--model", "tag", "--nodes", "a", _word(flag, text)]
-        code = cli.main(words, engine=lambda launch, kept=launches: kept.append(launch) or 0)
+        code = cli.main(words, engine=partial(_keep, launches))
         said = capsys.readouterr().err
         assert (kind, code, len(launches)) == (kind, *((2, 0) if kind in REFUSED[flag] else (0, 1)))
         if kind in REFUSED[flag]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _findings, _node_call
 
-from ansible_collections.madlaunch.multinode.plugins.module_utils import _node_call
 from tests.cluster.cluster import Cluster
 from tests.cluster.fixtures import _need, _nothing_left
 from tests.cluster.options import NodeOptions
@@ -33,71 +33,83 @@ NODES = {
     7: NodeOptions(clock_skew_s=600.0),
     8: NodeOptions(state_kib=4096),
 }
+
+
+class Fault(NamedTuple):
+    """A fault of one node: its number, and what is found (the message as a pattern, a part of the fix)."""
+
+    number: int
+    check: str
+    message: str
+    fix: str
+    name: str
+
+
 FAULTS = [
-    pytest.param(
+    Fault(
         1,
         "madengine",
         r"madengine was not found: no executable file named 'madengine' on the PATH of the login\.",
         "--madengine-path /path/to/madengine",
-        id="madengine-missing",
+        "madengine-missing",
     ),
-    pytest.param(
+    Fault(
         2,
         "version",
         r"The version of madengine is unknown: /run/node/bin/madengine --version ended with 1 and named no version; "
         r"it said: 'ImportError: no typer'\.",
         "/run/node/bin/madengine --version",
-        id="madengine-broken",
+        "madengine-broken",
     ),
-    pytest.param(
+    Fault(
         3,
         "version",
         r"madengine 1\.0\.0 is installed, but the other hosts have version 2\.",
         "Install madengine 2 there",
-        id="version-differs",
+        "version-differs",
     ),
-    pytest.param(
+    Fault(
         4,
         "mad_dir",
         r"There is no folder /home/mluser/MAD\.",
         "git clone https://github.com/ROCm/MAD.git /home/mluser/MAD",
-        id="mad_dir-missing",
+        "mad_dir-missing",
     ),
-    pytest.param(
+    Fault(
         5,
         "gpus",
         r"No GPU was found, so the number of processes is unknown\.",
         "--nproc-per-node 8",
-        id="gpus-none",
+        "gpus-none",
     ),
-    pytest.param(6, "gpus", r"There are 4 GPUs, but 2 on the other hosts\.", "--nproc-per-node 2", id="gpus-unequal"),
-    pytest.param(
+    Fault(6, "gpus", r"There are 4 GPUs, but 2 on the other hosts\.", "--nproc-per-node 2", "gpus-unequal"),
+    Fault(
         7,
         "clock",
         r"Its clock differs from that of 198\.18\.\d+\.10 by (59\d|60\d) s: logs cannot be put in order\.",
         "sudo timedatectl set-ntp true",
-        id="clock-ahead",
+        "clock-ahead",
     ),
-    pytest.param(
+    Fault(
         8,
         "free_space",
         r"/home/mluser/\.local/state/madlaunch has only 4\.0 MiB left; a run needs [\d.]+ MiB .*\.",
         "--node-state-dir /path/with/space",
-        id="free_space",
+        "free_space",
     ),
-    pytest.param(
+    Fault(
         9,
         "python",
         r"The preflight cannot run: the host has no Python 3\.8 or later that can be run",
         "ansible_python_interpreter",
-        id="python-missing",
+        "python-missing",
     ),
-    pytest.param(
+    Fault(
         10,
         "model",
         r"madengine knows no model 'demo_train' there\.",
         "cd /home/mluser/MAD && /run/node/bin/madengine discover",
-        id="model-unknown",
+        "model-unknown",
     ),
 ]
 
@@ -141,15 +153,15 @@ def done(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Launch:
     return launch(cluster, tmp_path_factory.mktemp("state"), "--model", "demo_train")
 
 
-@pytest.mark.parametrize(("number", "check", "message", "fix"), FAULTS)
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_launch_when_a_host_is_broken_then_it_has_that_finding_alone(
-    cluster: Cluster, done: Launch, number: int, check: str, message: str, fix: str
+    cluster: Cluster, done: Launch, fault: Fault
 ) -> None:
     """The host has one error, of the very check, which says what is wrong and what mends it."""
-    [finding] = errors_of(done, cluster.nodes[number])
-    assert finding["check"] == check
-    assert re.fullmatch(message, finding["message"])
-    assert fix in finding["fix"]
+    [finding] = errors_of(done, cluster.nodes[fault.number])
+    assert finding["check"] == fault.check
+    assert re.fullmatch(fault.message, finding["message"])
+    assert fault.fix in finding["fix"]
 
 
 def test_launch_when_hosts_are_broken_then_all_is_in_one_report_and_nothing_is_started(
@@ -157,10 +169,9 @@ def test_launch_when_hosts_are_broken_then_all_is_in_one_report_and_nothing_is_s
 ) -> None:
     """One report in the order of the checks; the sound host is not accused; no run directory, no trace, exit code 3."""
     address = [node.address for node in cluster.nodes]
-    order = "python madengine version mad_dir model free_space gpus clock".split()
-    faults = [(param.values[1], address[int(str(param.values[0]))]) for param in FAULTS]
+    faults = sorted(FAULTS, key=lambda fault: (_findings.CHECKS.index(fault.check), fault.number))
     assert (done.returncode, done.outcome["state"]) == (PREFLIGHT_FAILED, "preflight")
-    assert done.errors == sorted(faults, key=lambda fault: (order.index(str(fault[0])), fault[1]))
+    assert done.errors == [(fault.check, address[fault.number]) for fault in faults]
     assert (len(done.of("preflight")), done.of("start"), done.of("rank")) == (1, [], [])
     assert {rank["state"] for rank in done.outcome["ranks"]} == {"not_started"}
     assert [(runs(node), traces(node)) for node in cluster.nodes] == [([], [])] * len(address)

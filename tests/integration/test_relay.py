@@ -142,7 +142,9 @@ def _check_hostile_lines(done: Launch, victim: str) -> None:
 PROGRESS = """
 date '+early %s.%N'
 for step in $(seq 1 30); do printf '\\rstep %d/30' $step; sleep 0.1; done
-printf '\\n'
+printf '\\nhalf a line, '
+sleep 0.5
+echo 'and its other half'
 date '+late %s.%N'
 sleep 1
 """
@@ -150,7 +152,7 @@ sleep 1
 
 @pytest.mark.namespace
 def test_line_when_printed_then_is_on_screen_while_the_rank_runs(make_cluster: MakeCluster, tmp_path: Path) -> None:
-    """A line is there within seconds; of a progress bar some steps are shown while it moves, and its end."""
+    """A line is there within seconds, but never half of one; a progress bar is shown now and then, and at its end."""
     cluster = make_cluster(1)
     wrapped = wrap_madengine(cluster, PROGRESS + 'exec madengine "$@"')
     with launch_live(cluster, tmp_path, "--model", "demo_train", "--madengine-path", wrapped) as started:
@@ -164,6 +166,7 @@ def test_line_when_printed_then_is_on_screen_while_the_rank_runs(make_cluster: M
     assert steps == sorted(set(steps))
     assert steps[-1] == 30
     assert 3 <= len(steps) <= 6
+    assert [line for line in done.lines(0) if "half" in line] == ["half a line, and its other half"]
 
 
 def _delay_s(started: Running, mark: str) -> float:

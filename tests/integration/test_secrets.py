@@ -102,23 +102,24 @@ class Found:
                     continue
 
 
-def start(cluster: Cluster, folder: Path, *words: str, **options: object) -> Running:
+def start(
+    cluster: Cluster, folder: Path, words: list[str], variables: dict[str, str], terminal: int | None = None
+) -> Running:
     """Start a run that lasts some seconds, in a home of its own."""
     state, home = folder / "state", folder / "home"
     home.mkdir()
     out, err = folder / "out", folder / "err"
-    env = environment(state, HOME=str(home), **{name: str(value) for name, value in options.items() if name.isupper()})
+    env = environment(state, HOME=str(home), **variables)
     env.pop("SSH_AUTH_SOCK", None)
     access = cluster.access
     argv = [*LAUNCHER, "--nodes", cluster.nodes_arg(), "--ssh-user", access.user, f"--ssh-args={access.ssh_args()}"]
     argv += ["--model", "demo_sleep", "--env", f"DEMO_SECONDS={TICKS}", "--env", "DEMO_TICK_S=0.5", "--output", "json"]
-    prefix = ["setsid", "--ctty"] if "terminal" in options else []
-    stdin = options.get("terminal", subprocess.DEVNULL)
+    prefix = [] if terminal is None else ["setsid", "--ctty"]
     with out.open("wb") as out_stream, err.open("wb") as err_stream:
         process = subprocess.Popen(
             [*prefix, *cluster.prefix(REPOSITORY), *argv, *words],
             env=env,
-            stdin=stdin,  # type: ignore[arg-type]  # a number, or None
+            stdin=subprocess.DEVNULL if terminal is None else terminal,
             stdout=out_stream,
             stderr=err_stream,
         )
@@ -156,29 +157,29 @@ def _memory_of_ansible(found: list[str]) -> list[str]:
     return memory
 
 
-def _by_flag(folder: Path, password: str) -> tuple[list[str], dict[str, object]]:
+def _by_flag(folder: Path, password: str) -> tuple[list[str], dict[str, str]]:
     del folder
     return ["--ssh-password", password], {}
 
 
-def _by_file(folder: Path, password: str) -> tuple[list[str], dict[str, object]]:
+def _by_file(folder: Path, password: str) -> tuple[list[str], dict[str, str]]:
     path = folder / "password"
     path.write_text(f"{password}\n")
     path.chmod(0o600)
     return ["--ssh-password-file", str(path)], {}
 
 
-def _by_environment(folder: Path, password: str) -> tuple[list[str], dict[str, object]]:
+def _by_environment(folder: Path, password: str) -> tuple[list[str], dict[str, str]]:
     del folder
     return [], {"MADLAUNCH_SSH_PASSWORD": password}
 
 
-def _by_terminal(folder: Path, password: str) -> tuple[list[str], dict[str, object]]:
+def _by_terminal(folder: Path, password: str) -> tuple[list[str], dict[str, str]]:
     del folder, password
-    return ["--ask-pass"], {"terminal": True}
+    return ["--ask-pass"], {}
 
 
-WAYS: dict[str, Callable[[Path, str], tuple[list[str], dict[str, object]]]] = {
+WAYS: dict[str, Callable[[Path, str], tuple[list[str], dict[str, str]]]] = {
     "flag": _by_flag,
     "file": _by_file,
     "environment": _by_environment,
@@ -190,11 +191,11 @@ WAYS: dict[str, Callable[[Path, str], tuple[list[str], dict[str, object]]]] = {
 def test_password_when_a_run_is_going_on_then_it_is_nowhere_else(locked: Cluster, tmp_path: Path, way: str) -> None:
     """In no other process and in no file but shared memory of mode 0600; afterwards nowhere at all."""
     password = locked.access.password
-    words, options = WAYS[way](tmp_path, password)
+    words, variables = WAYS[way](tmp_path, password)
     if way == "terminal":
         running = _start_at_a_terminal(locked, tmp_path, words, password)
     else:
-        running = start(locked, tmp_path, *words, **options)
+        running = start(locked, tmp_path, words, variables)
     running.wait_for('"text": "tick 1 of')
     during = places(locked, running, password)
     assert [place for place in during if place not in _memory_of_ansible(during)] == []
@@ -214,7 +215,7 @@ def test_password_when_a_run_is_going_on_then_it_is_nowhere_else(locked: Cluster
 def _start_at_a_terminal(cluster: Cluster, folder: Path, words: list[str], password: str) -> Running:
     """Start a run at a terminal and type the password when it is asked for."""
     leader, follower = pty.openpty()
-    running = start(cluster, folder, *words, terminal=follower)
+    running = start(cluster, folder, words, {}, follower)
     os.close(follower)
     shown = b""
     while b"SSH password: " not in shown:
@@ -227,9 +228,9 @@ def _start_at_a_terminal(cluster: Cluster, folder: Path, words: list[str], passw
 def test_password_when_wrong_then_said_at_once(locked: Cluster, tmp_path: Path, way: str) -> None:
     """Exit code 3 and one finding per node that says what to look at; no password in it, and no long wait."""
     wrong = f"wrong {secrets.token_hex(8)}"
-    words, options = WAYS[way](tmp_path, wrong)
+    words, variables = WAYS[way](tmp_path, wrong)
     before_s = time.monotonic()
-    done = start(locked, tmp_path, *words, **options).end()
+    done = start(locked, tmp_path, words, variables).end()
     assert time.monotonic() - before_s < 30
     assert (done.returncode, done.outcome["state"]) == (3, "preflight")
     assert done.errors == [("reach", node.address) for node in locked.nodes]
@@ -252,10 +253,10 @@ def test_env_file_when_a_run_is_going_on_then_its_values_are_masked(
         program = node.home / f"madengine{version}"
         if not program.is_symlink():
             program.symlink_to("/run/demo/madengine")
-    words, options = _by_environment(tmp_path, locked.access.password)
+    words, variables = _by_environment(tmp_path, locked.access.password)
     words += ["--env-file", str(tmp_path / "vars.env")]
     words += ["--madengine-path", f"/home/{locked.access.user}/madengine{version}"]
-    running = start(locked, tmp_path, *words, **options)
+    running = start(locked, tmp_path, words, variables)
     running.wait_for('"text": "tick 1 of')
     during = [place for place in places(locked, running, value) if not place.startswith("process ")]
     processes = [place for place in places(locked, running, value) if place.startswith("process ")]
@@ -286,7 +287,7 @@ def test_password_in_the_inventory_when_used_then_masked_in_the_record(locked: C
         "ansible_ssh_common_args": locked.access.ssh_args(),
     }
     inventory = tmp_path / "cluster.yml"
-    hosts = {node.address: {} for node in locked.nodes}
+    hosts: dict[str, dict[str, str]] = {node.address: {} for node in locked.nodes}
     inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": variables}}))
     argv = [*LAUNCHER, "-i", str(inventory), "--model", "demo_env", "--output", "json"]
     done = locked.run(argv, cwd=REPOSITORY, env=environment(tmp_path / "state"))

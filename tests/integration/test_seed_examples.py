@@ -144,11 +144,11 @@ def test_password_example_when_run_then_is_carried_out_and_warns_once(tmp_path: 
 
 def test_advanced_example_when_the_key_is_not_there_then_it_is_named(tmp_path: Path) -> None:
     """As it stands the example names a key of somebody else's home."""
+    key = "/home/user/.ssh/cluster_key"
     done = dry_run(tmp_path, *_words(ADVANCED))
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
-        "error: --ssh-key: '/home/user/.ssh/cluster_key' cannot be read: No such file or directory "
-        "(from the command line)",
+        f"error: --ssh-key: {key!r} cannot be read: No such file or directory (from the command line)",
         "allowed: a private key file",
         "next: correct --ssh-key; launcher.py run --help explains it",
     ]
