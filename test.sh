@@ -75,7 +75,7 @@ left_out=()
 [ "$torch" = yes ] || left_out+=("not torch")
 [ "$quick" = no ] || left_out+=("not slow")
 selection=$(printf ' and %s' "${left_out[@]}")
-step "pytest" pytest -n 2 --dist loadgroup -m "${selection# and }"
+step "pytest" pytest -n 2 --dist loadfile -m "${selection# and }"
 
 printf '\n== summary\n'
 printf '%s\n' "${results[@]}"

@@ -150,6 +150,8 @@ class TextReporter:
 
     @_show.register
     def _(self, event: TaskFailed) -> None:
+        if event.refuses_request:
+            return  # the last line says it
         where = f" on {event.host}" if event.host else ""
         self.note("error", f"task '{event.task}' failed{where}: {event.message}")
 

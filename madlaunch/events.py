@@ -126,6 +126,11 @@ class TaskFailed:
     action: str
     message: str
 
+    @property
+    def refuses_request(self) -> bool:
+        """Whether the task only judges what the user gave; the outcome of the run then is the message."""
+        return self.action.endswith(_REQUEST_ACTIONS)
+
 
 @dataclass(frozen=True, slots=True)
 class PlayEnded:
@@ -150,6 +155,7 @@ Event = (
     | PlayEnded
 )
 
+_REQUEST_ACTIONS = ("launch_plan", "job_render", "validate_argument_spec")
 _TEXT_EVENTS = frozenset({"verbose", "warning", "system_warning", "deprecated", "error"})
 _LEVELS = {"[WARNING]: ": "warning", "[ERROR]: ": "error", "[DEPRECATION WARNING]: ": "output"}
 

@@ -39,9 +39,6 @@ from madlaunch.events import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# The tasks that only judge what the user gave.
-_REQUEST_ACTIONS = ("launch_plan", "job_render", "validate_argument_spec")
-
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -207,7 +204,7 @@ def _refused(failure: TaskFailed, *, planned: bool) -> RunOutcome:
     """Tell a plan that was refused (what the user gave) from a host that was not ready, and from our own faults."""
     where = f" on {failure.host}" if failure.host else ""
     reason = f"task '{failure.task}' failed{where}: {failure.message}"
-    if failure.action.endswith(_REQUEST_ACTIONS):
+    if failure.refuses_request:
         return RunOutcome("refused", EXIT_USAGE, reason=failure.message)
     if planned:
         return RunOutcome("preflight", EXIT_PREFLIGHT, reason=reason)

@@ -41,7 +41,7 @@ class ActionModule(ActionBase):
         place = {"host": name, "node_rank": rank.plan["hosts"][name]["node_rank"], "settings": options["host"]}
         result.update(changed=False, madlaunch={"kind": "render", **place, **rendered}, **rendered)
         if not rendered["scripts"]:
-            result.update(failed=True, msg="; ".join(rendered["refused"].values()))
+            result.update(failed=True, msg="; ".join(dict.fromkeys(rendered["refused"].values())))
         return result
 
     def _add(self, rendered: dict[str, Any], rank: _script.RankInput, major: int, template: Path) -> None:

@@ -20,7 +20,7 @@ STATE_DIR = ".local/state/madlaunch"
 
 def rank_directory(done: Launch, node: Node, node_rank: int, state: Path | None = None) -> Path:
     """Return the run directory of a rank, as this machine's processes see it."""
-    return (state or node.home / STATE_DIR) / "runs" / done.outcome["run_id"] / f"rank{node_rank}"
+    return (state or node.home / STATE_DIR) / "runs" / str(done.outcome["run_id"]) / f"rank{node_rank}"
 
 
 def command_of(script: str) -> list[str]:

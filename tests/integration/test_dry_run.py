@@ -18,7 +18,6 @@ from tests.integration.rank_files import logins, rank_directory
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
 
-pytestmark = pytest.mark.xdist_group("dry_run")
 
 GOLDEN = REPOSITORY / "tests" / "golden"
 RUN_ID = re.compile(r"mad-\d{8}-\d{6}-[0-9a-f]{4}")

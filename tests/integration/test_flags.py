@@ -19,7 +19,7 @@ from tests.integration.rank_files import RANK_DIR, command_of, container_environ
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = [pytest.mark.cluster, pytest.mark.namespace, pytest.mark.xdist_group("flags")]
+pytestmark = [pytest.mark.cluster, pytest.mark.namespace]
 
 PASSWORD = "correct horse 'battery' $taple"
 SECOND_INTERFACE = "data0"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.launching import launch
+from tests.integration.models import wrap_madengine
 from tests.integration.running import (
     check_nothing_left,
     kill_control_side,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cluster.cluster import Cluster
+    from tests.cluster.fixtures import MakeCluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.namespace]
 
@@ -33,17 +35,27 @@ GRACE_S = 1
 LADDER_S = 2 * GRACE_S + 8
 
 
-def test_model_that_ignores_signals_when_time_is_up_then_is_killed(node_cluster: Cluster, tmp_path: Path) -> None:
-    """Exit code 4; every rank took the whole ladder, up to SIGKILL, and nothing is left of any."""
+# On rank 1 nothing but SIGKILL ends it; on the other it is the stand-in, which ends its own model on SIGINT.
+DEAF = """
+[ "$MADLAUNCH_NODE_RANK" = 1 ] || exec madengine "$@"
+trap '' INT TERM HUP
+while :; do sleep 1; done
+"""
+
+
+def test_rank_that_ignores_signals_when_time_is_up_then_is_killed(make_cluster: MakeCluster, tmp_path: Path) -> None:
+    """Exit code 4; a madengine that hangs took the whole ladder up to SIGKILL, and nothing is left of any rank."""
+    cluster = make_cluster(2)
     words = ["--model", "demo_hang", "--timeout", "4", "--grace-s", str(GRACE_S)]
-    done = launch(node_cluster, tmp_path, *words)
+    done = launch(cluster, tmp_path, *words, "--madengine-path", wrap_madengine(cluster, DEAF))
     assert (done.returncode, done.outcome["state"]) == (4, "timeout")
-    assert [(rank["state"], rank["reason"]) for rank in done.outcome["ranks"]] == [
-        ("timeout", "the time limit of 4 s was reached")
-    ] * 4
-    check_nothing_left(node_cluster)
-    lasted_s = [rank["ended_at_s"] - rank["started_at_s"] for rank in done.outcome["ranks"]]
-    assert [lasted for lasted in lasted_s if not 4 <= lasted <= 4 + LADDER_S] == []
+    reasons = [(rank["state"], rank["reason"]) for rank in done.outcome["ranks"]]
+    assert reasons == [("timeout", "the time limit of 4 s was reached")] * 2
+    check_nothing_left(cluster)
+    polite_s, deaf_s = [rank["ended_at_s"] - rank["started_at_s"] for rank in done.outcome["ranks"]]
+    assert [done.outcome["ranks"][1]["signal"], done.outcome["ranks"][0]["signal"]] == [9, None]
+    assert 4 <= polite_s < deaf_s
+    assert 4 + 2 * GRACE_S <= deaf_s <= 4 + LADDER_S
 
 
 def test_limit_when_the_control_node_is_gone_then_is_kept_by_the_nodes(node_cluster: Cluster, tmp_path: Path) -> None:

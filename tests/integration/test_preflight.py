@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every check of the preflight: the fault is made on a real node, and just that is found, on that host; exit code 3."""
+"""Faults of many kinds at once, on real nodes: each is found on its host, in its own words, and nothing else is."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import re
 import subprocess
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.cluster.nodes import kill_all
 from tests.cluster.options import NodeOptions, Shared
 from tests.integration.launching import Launch, launch
 
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
 
 PREFLIGHT_FAILED = 3
 ADDRESS = re.compile(r"\b198\.1[89]\.\d+\.\d+\b")
-OLD_RUN = "MADLAUNCH_RUN_ID=old-1 MADLAUNCH_NODE_RANK=7 exec sleep 120"
 
 
 def check(cluster: Cluster, state: Path, *words: str) -> Launch:
@@ -46,15 +42,6 @@ def nothing_left(cluster: Cluster) -> bool:
         "ls -A /nfs/data | grep madlaunch; ls -A ~mluser/.local/state/madlaunch | grep -v runs; ss -Htln | grep :4000"
     )
     return cluster.nodes[0].exec(["sh", "-c", f"{{ {look}; }} 2>/dev/null"], check=False).stdout == ""
-
-
-def test_check_when_all_is_well_then_nothing_is_found_and_nothing_is_left(
-    node_cluster: Cluster, tmp_path: Path
-) -> None:
-    """The preflight changes nothing: nonce, listener and their record are gone when it has ended."""
-    done = check(node_cluster, tmp_path)
-    assert (done.returncode, errors(node_cluster, done)) == (0, [])
-    assert nothing_left(node_cluster)
 
 
 def test_check_when_nodes_differ_in_every_way_then_all_is_found_at_once(
@@ -94,34 +81,6 @@ def test_check_when_nodes_differ_in_every_way_then_all_is_found_at_once(
     assert nothing_left(cluster)
 
 
-def test_check_when_the_path_is_plain_on_all_nodes_then_no_node_is_an_example(
-    make_cluster: MakeCluster, tmp_path: Path
-) -> None:
-    """A forgotten mount on all nodes is what madengine would take without a word."""
-    cluster = make_cluster(2, NodeOptions(shared=Shared.PLAIN))
-    done = check(cluster, tmp_path)
-    message = "/nfs/data is a plain local folder on each host: every host would fetch its own copy of the data."
-    assert (done.returncode, errors(cluster, done)) == (
-        PREFLIGHT_FAILED,
-        [("shared_path", 0, message), ("shared_path", 1, message)],
-    )
-
-
-def test_check_when_an_earlier_run_still_lives_then_it_is_named(node_cluster: Cluster, tmp_path: Path) -> None:
-    """A process with a run id in its environment holds GPUs; who knows better can say so."""
-    node = node_cluster.nodes[3]
-    ssh = node_cluster.access.ssh_command(node.address, node.port)
-    with node_cluster.popen([*ssh, f"echo up; {OLD_RUN}"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as session:
-        assert session.stdout is not None
-        assert session.stdout.readline() == b"up\n"
-        done = check(node_cluster, tmp_path)
-        skipping = check(node_cluster, tmp_path, "--skip-check", "leftovers")
-        kill_all(node.processes("old-1"))
-    message = "Run old-1 still runs there and may hold the GPUs."
-    assert (done.returncode, errors(node_cluster, done)) == (PREFLIGHT_FAILED, [("leftovers", 3, message)])
-    assert (skipping.returncode, skipping.of("preflight")[0]["skipped"]) == (0, ["leftovers"])
-
-
 def test_check_when_ssh_fails_then_each_reason_is_told(make_cluster: MakeCluster, tmp_path: Path) -> None:
     """A refused login, a changed key, no server and a cut cable are not the same; the others are still judged."""
     cluster = make_cluster(5)
@@ -158,51 +117,6 @@ def test_check_when_a_firewall_drops_the_port_then_no_rank_reaches_rank_0(
     expected = [("rendezvous", rank, message) for rank in (1, 2, 3)]
     assert (done.returncode, errors(node_cluster, done)) == (PREFLIGHT_FAILED, expected)
     assert nothing_left(node_cluster)
-
-
-def test_check_when_one_rank_has_no_route_then_that_one_is_named(node_cluster: Cluster, tmp_path: Path) -> None:
-    """The way to the port is tried from every rank, not only from one."""
-    rank_0, rank_2 = node_cluster.nodes[0], node_cluster.nodes[2]
-    with rank_2.port_refused_to(4000, rank_0.address):
-        done = check(node_cluster, tmp_path)
-    expected = [("rendezvous", 2, "node0 (node0, port 4000) is not reached: there is no route.")]
-    assert (done.returncode, errors(node_cluster, done)) == (PREFLIGHT_FAILED, expected)
-
-
-def test_check_when_the_training_interface_is_cut_then_it_is_found_although_ssh_works(
-    make_cluster: MakeCluster, tmp_path: Path
-) -> None:
-    """SSH in one network and the training in another: an interface that is down, and one that only looks well."""
-    cluster = make_cluster(3, NodeOptions(second_interface="ib0"))
-    master = ["--master-addr", cluster.nodes[0].second_address, "--nccl-interface", "ib0", "--gloo-interface", "ib0"]
-    assert check(cluster, tmp_path, *master).returncode == 0
-    cluster.nodes[1].set_interface("ib0", up=False)
-    cluster.nodes[2].exec(["ip", "addr", "flush", "dev", "ib0"])
-    done = check(cluster, tmp_path, *master)
-    found = [(name, rank, message) for name, rank, message in errors(cluster, done) if name == "interface"]
-    assert (done.returncode, found) == (
-        PREFLIGHT_FAILED,
-        [("interface", 1, "Interface ib0 is down."), ("interface", 2, "Interface ib0 has no usable address.")],
-    )
-    assert {(name, rank) for name, rank, _message in errors(cluster, done)} >= {("rendezvous", 1), ("rendezvous", 2)}
-
-
-@pytest.mark.parametrize("same_user", [True, False], ids=["own", "of-another-user"])
-def test_check_when_the_port_is_held_then_the_holder_is_named(
-    node_cluster: Cluster,
-    tmp_path: Path,
-    same_user: bool,  # noqa: FBT001 - a parameter
-) -> None:
-    """The login sees its own processes, and of others at least the user."""
-    node = node_cluster.nodes[0]
-    user_id = int(node.exec(["id", "-u", "mluser"]).stdout) if same_user else 65534
-    with node.port_held(4000, user_id=user_id) as pid:
-        done = check(node_cluster, tmp_path)
-    [(name, rank, message)] = errors(node_cluster, done)
-    others = "Port 4000 is held by a process of user nobody, which only that user or root can see."
-    own = f"Port 4000 is held by process {pid} of mluser: /usr/bin/python3 -c "
-    assert (done.returncode, name, rank) == (PREFLIGHT_FAILED, "master_port", 0)
-    assert message.startswith(own) if same_user else message == others
 
 
 def test_check_when_settings_name_what_is_not_there_then_each_is_found(node_cluster: Cluster, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tests.cluster.nodes import Node
 
-pytestmark = [pytest.mark.cluster, pytest.mark.namespace, pytest.mark.xdist_group("preflight-hosts")]
+pytestmark = [pytest.mark.cluster, pytest.mark.namespace]
 
 NODES = {
     1: NodeOptions(madengine=""),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.cluster, pytest.mark.namespace, pytest.mark.xdist_group("preflight-network")]
+pytestmark = [pytest.mark.cluster, pytest.mark.namespace]
 
 NAME = "train-master"
 IB0 = ["--nccl-interface", "ib0", "--gloo-interface", "ib0"]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.cluster, pytest.mark.namespace, pytest.mark.xdist_group("preflight-rules")]
+pytestmark = [pytest.mark.cluster, pytest.mark.namespace]
 
 COMMANDS_PER_HOST = 2
 INTERRUPTED = 130

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from tests.integration.dry_running import DryRun
 
-pytestmark = pytest.mark.xdist_group("dry_run")
 
 BASIC = r"""
 python run.py --model pyt_megatron_lm_train_llama2_7b \

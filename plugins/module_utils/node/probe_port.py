@@ -46,7 +46,8 @@ def holder(port: int) -> dict[str, object] | None:
     """
     sockets = _sockets(port)
     for pid in process_ids():
-        if _holds(pid, set(sockets)):
+        # Not this process itself, which may have inherited a socket of its caller.
+        if pid != os.getpid() and _holds(pid, set(sockets)):
             run_id = variables(pid).get(RUN_ID_VARIABLE)
             return {"pid": pid, "user": user_name(owner(pid)), "command": command(pid), "run_id": run_id}
     for uid in sockets.values():
