@@ -9,6 +9,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _command, _findings
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _script
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._preflight import resolved_interface
 
@@ -17,6 +18,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "host": {"type": "dict", "required": True, "options": HOST_OPTIONS},
     "probed": {"type": "str", "required": True},
     "confirmed": {"type": "str", "required": True},
+    "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
 }
 
 
@@ -41,7 +43,8 @@ class ActionModule(ActionBase):
         # A host without GPUs or interface has its finding already, and cannot have a command either.
         spoiled = {finding["host"] for finding in findings if finding["severity"] == "error"}
         sound = [name for name in hosts if name not in spoiled]
-        findings += [finding for name in sound for finding in _command_findings(plan, name, hosts[name])]
+        full = _script.with_secrets(plan, options["container_env_secret"])
+        findings += [finding for name in sound for finding in _command_findings(full, name, hosts[name])]
         errors = [finding for finding in findings if finding["severity"] == "error"]
         offsets = _findings.clock_offsets_s(plan, probes, confirms)
         for name, offset_s in offsets.items():

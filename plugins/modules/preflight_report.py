@@ -34,6 +34,10 @@ options:
     description: Name of the variable in which M(madlaunch.multinode.preflight_confirm) was registered.
     type: str
     required: true
+  container_env_secret:
+    description: More container environment, whose values are shown nowhere; see M(madlaunch.multinode.launch_plan).
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - madlaunch.multinode.attributes
   - madlaunch.multinode.host

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.cluster]
 LINES = 20_000
 MEGABYTE = 1024 * 1024
 # Between printing and reading lie the poll of the node (0.1 s) and two processes; a busy machine takes longer.
-LIVE_WITHIN_S = 3.0
+LIVE_WITHIN_S = 5.0
 
 
 def _numbered(node_rank: int) -> list[str]:
@@ -165,7 +165,7 @@ def test_line_when_printed_then_is_on_screen_while_the_rank_runs(make_cluster: M
     steps = [int(line.split()[1].removesuffix("/30")) for line in done.lines(0) if line.startswith("step ")]
     assert steps == sorted(set(steps))
     assert steps[-1] == 30
-    assert 3 <= len(steps) <= 6
+    assert 2 <= len(steps) <= 8
     assert [line for line in done.lines(0) if "half" in line] == ["half a line, and its other half"]
 
 

@@ -142,7 +142,9 @@ def places(cluster: Cluster, running: Running, needle: str) -> list[str]:
 
 def core(text: str) -> bytes:
     """The part of a secret that looks the same however it is quoted or escaped."""
-    return max(re.findall(r"[0-9a-f]{16,}", text), key=len).encode()
+    found = re.search(r"[0-9a-f]{16,}", text)
+    assert found
+    return found[0].encode()
 
 
 def _is_ours(path: Path) -> bool:
