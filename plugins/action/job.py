@@ -13,6 +13,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.madlaunch.multinode.plugins.module_utils._command import CommandError
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _script
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS, NodeAction
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -34,6 +35,9 @@ class ActionModule(NodeAction):
         options = self.options(ARGUMENT_SPEC)
         variables = task_vars or {}
         name = str(variables["inventory_hostname"])
+        if ControlDir(Path(options["plan"]["log_dir"])).stop_request() is not None:
+            result.update(changed=False, started=False, reason="the launch was already being stopped")
+            return result
         place = {"kind": "start", "host": name, "node_rank": options["plan"]["hosts"][name]["node_rank"]}
         try:
             answer, command = self._start(options, name, variables)

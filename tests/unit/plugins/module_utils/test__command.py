@@ -65,7 +65,14 @@ def test_build_v1_gives_the_pattern_of_the_ssh_runner() -> None:
         "'NNODES': '2', 'NODE_RANK': '1', 'NPROC_PER_NODE': '8', 'NCCL_SOCKET_IFNAME': 'ens14np0', "
         "'GLOO_SOCKET_IFNAME': 'ens14np0'}}"
     )
-    argv = ("madengine", "run", "--tags", "pyt_megatron_lm_train_llama2_7b", "--additional-context", context)
+    argv: tuple[str, ...] = (
+        "madengine",
+        "run",
+        "--tags",
+        "pyt_megatron_lm_train_llama2_7b",
+        "--additional-context",
+        context,
+    )
     argv += ("--force-mirror-local", "/nfs/data", "--live-output", "--timeout", "3600")
     assert build(1) == _command.Command(argv, PYTHON, ast.literal_eval(context))
 
@@ -77,7 +84,7 @@ def test_build_v2_gives_variables_and_a_context_file() -> None:
         "gpus_per_node": 8,
         "distributed": {"launcher": "torchrun", "nnodes": 2, "nproc_per_node": 8},
     }
-    argv = ("madengine", "run", "--tags", "pyt_megatron_lm_train_llama2_7b")
+    argv: tuple[str, ...] = ("madengine", "run", "--tags", "pyt_megatron_lm_train_llama2_7b")
     argv += ("--additional-context-file", "context.json", "--summary-output", "summary.json")
     argv += ("--force-mirror-local", "/nfs/data", "--live-output", "--timeout", "3600")
     env = {**PYTHON, **V2_STANDARD, "MAD_COLLECT_METRICS": "false"}
