@@ -32,7 +32,7 @@ trap 'rm -rf "$work"' EXIT
 LOG=$work/install.log
 . scripts/environment.sh
 
-install_packages sshd:openssh-server ssh:openssh-client ip:iproute2 unshare:util-linux mount:mount ps:procps
+install_packages git:git sshd:openssh-server ssh:openssh-client ip:iproute2 unshare:util-linux mount:mount ps:procps
 make_environment .venv -r requirements-dev.txt
 [ "$torch" = no ] || make_environment .venv-torch torch==2.13.0 numpy
 
