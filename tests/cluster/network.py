@@ -157,7 +157,8 @@ def block_batch(port: int, action: str, selector: str) -> str:
         [
             f"rule add priority {_LOCAL_PRIORITY} lookup local",
             "rule delete priority 0",
-            f"rule add priority {_BLOCK_PRIORITY} {selector} ipproto tcp dport {port} {action}",
+            # TCP by its number: a small Debian has no /etc/protocols to look the name up in.
+            f"rule add priority {_BLOCK_PRIORITY} {selector} ipproto 6 dport {port} {action}",
         ],
     )
 
