@@ -69,7 +69,7 @@ class Layout:
 def control_plan(base: Path, hosts: Path) -> list[Argv]:
     """The mounts of the control side: the shared file system and the nodes' names."""
     return [
-        tmpfs("storage:/export", base / "shared", "size=512m,mode=1777"),
+        tmpfs("storage:/export", base / "shared", "size=2g,mode=1777"),
         ["mount", "--bind", str(hosts), "/etc/hosts"],
     ]
 
