@@ -69,5 +69,17 @@ class ActionModule(NodeAction):
             "timeout_s": plan["timeout_s"],
             "grace_s": plan["grace_s"],
             "lease_s": plan["lease_s"],
+            "plan": kept_plan(plan, name, options["resolved"]),
         }
         return self.call_node("start", arguments, variables).value, script.shown
+
+
+def kept_plan(plan: dict[str, Any], name: str, resolved: dict[str, Any]) -> dict[str, Any]:
+    """Return what the node keeps of the plan, for those who come back to the run from anywhere; no secret is in it.
+
+    Only rank 0 keeps all hosts: with a thousand of them, a thousand copies of the list would be too much to ask for.
+    """
+    place = plan["hosts"][name]
+    hosts = plan["hosts"] if place["node_rank"] == 0 else {name: place}
+    left_out = ("nonce", "log_dir", "container_env")
+    return {**{key: plan[key] for key in plan if key not in left_out}, "hosts": hosts, "resolved": resolved}
