@@ -5,7 +5,7 @@ from __future__ import annotations
 
 CHECKS = (
     *("reach", "python", "madengine", "version", "model", "mad_dir", "interface", "shared_path", "shared_same"),
-    *("free_space", "master_addr", "master_port", "rendezvous", "clock", "gpus", "leftovers", "forks"),
+    *("free_space", "master_addr", "master_port", "rendezvous", "clock", "gpus", "lock", "leftovers", "forks"),
 )
 """The names of the preflight checks of the collection."""
 

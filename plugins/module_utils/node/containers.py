@@ -26,6 +26,8 @@ from .processes import RANK_VARIABLE, RUN_ID_VARIABLE
 ENGINES = ("docker", "podman")
 _LIST_S = 10.0
 _REMOVE_S = 20.0
+# For ps(1); the engine adds nothing to it.
+_TOP_COLUMNS = ("-eo", "pid,ppid,stat,wchan:32,args")
 # The client says one of these when there is no daemon, or none that this login may talk to. Then this login cannot
 # have started a container with it either.
 _NOBODY_THERE = ("cannot connect to the docker daemon", "permission denied", "no such file or directory")
@@ -52,6 +54,33 @@ def sweep(rank_dir: RankDir) -> tuple[list[str], list[str]]:
             removed += gone
             left += there
     return removed, left
+
+
+def present(rank_dir: RankDir) -> list[str]:
+    """Return the ids of the containers of a rank that are there, and which engine could not be asked."""
+    spec = files.read_json(rank_dir.spec)
+    found: list[str] = []
+    for engine in ENGINES:
+        if spec is None or not _is_installed(engine):
+            continue
+        try:
+            found += _ids_of_run(engine, rank_dir, spec)
+        except EngineError as error:
+            found.append(f"{engine}: {error}")
+    return found
+
+
+def tables(rank_dir: RankDir, limit_s: float) -> list[tuple[str, str]]:
+    """Return the id and the table of processes of each container of a rank; an engine that fails tells nothing."""
+    spec = files.read_json(rank_dir.spec)
+    found: list[tuple[str, str]] = []
+    for engine in ENGINES:
+        if spec is None or not _is_installed(engine):
+            continue
+        with contextlib.suppress(EngineError):
+            names = _ids_of_run(engine, rank_dir, spec)
+            found += [(name, _call([engine, "top", name, *_TOP_COLUMNS], limit_s)) for name in names]
+    return found
 
 
 def main(rank_path: str) -> int:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import subprocess
@@ -47,7 +48,7 @@ def ours(state_dir: Path, run_id: str = "new") -> list[dict[str, object]]:
 def expected(run_id: str, node_rank: int, pid: int, **values: object) -> dict[str, object]:
     """Return the item for a living rank."""
     item = {"run_id": run_id, "node_rank": node_rank, "pid": pid, "state": "running", "same_user": True, "model": ""}
-    return {**item, **values}
+    return {**item, "owner": getpass.getuser(), **values}
 
 
 def write_status(state_dir: Path, run_id: str, process: processes.Process, **values: Any) -> None:  # noqa: ANN401
