@@ -71,9 +71,9 @@ class Dump:
         self._write("end of the stacks")
 
     def _processes(self) -> list[processes.Process]:
-        """Return the processes of the rank, without the supervisor, which called this."""
-        supervisor = processes.look(os.getppid())
-        roots = [supervisor] if supervisor is not None else []
+        """Return the processes of the rank, without the supervisor."""
+        status = files.read_json(self._dir.status) or {}
+        roots = processes.from_json(status.get("supervisor"))
         found = processes.of_run(self._spec["run_id"], self._spec["node_rank"], roots)
         return [process for process in found if process not in roots]
 
@@ -87,7 +87,8 @@ class Dump:
             self._write(f"{_named(process)}, by py-spy:", stack)
             return
         if handles(process.pid, signal.SIGUSR1):
-            self._write(f"{_named(process)}, which handles SIGUSR1: {_where(f'/proc/{process.pid}')}{problem}")
+            # A handler in Python does not run while the process waits in the kernel: what that tells is written too.
+            self._write(f"{_named(process)}, which handles SIGUSR1{problem}:", kernel_view(process.pid))
             if processes.send(process, signal.SIGUSR1):
                 time.sleep(_HANDLER_S)
             return
