@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# `ps` lists the files, `inspect` joins them, `rm` removes them, `top` is made up; a file `refuse` or `hang` beside them does as it says.
+# `ps` lists the files, `inspect` joins them, `rm` removes them, `top` is made up; a file
+# `refuse` or `hang` beside them does as it says.
 DOCKER = """#!/bin/sh
 cd "{folder}" || exit 1
 [ -e hang ] && sleep 300
