@@ -26,8 +26,6 @@ from .processes import RANK_VARIABLE, RUN_ID_VARIABLE
 ENGINES = ("docker", "podman")
 _LIST_S = 10.0
 _REMOVE_S = 20.0
-# For ps(1); the engine adds nothing to it.
-_TOP_COLUMNS = ("-eo", "pid,ppid,stat,wchan:32,args")
 # The client says one of these when there is no daemon, or none that this login may talk to. Then this login cannot
 # have started a container with it either.
 _NOBODY_THERE = ("cannot connect to the docker daemon", "permission denied", "no such file or directory")
@@ -70,8 +68,11 @@ def present(rank_dir: RankDir) -> list[str]:
     return found
 
 
-def tables(rank_dir: RankDir, limit_s: float) -> list[tuple[str, str]]:
-    """Return the id and the table of processes of each container of a rank; an engine that fails tells nothing."""
+def ask(rank_dir: RankDir, command: tuple[str, ...], rest: tuple[str, ...], limit_s: float) -> list[tuple[str, str]]:
+    """Run `<engine> <command> <id> <rest>` for each container of a rank; return the ids and what was printed.
+
+    An engine or a call that fails tells nothing.
+    """
     spec = files.read_json(rank_dir.spec)
     found: list[tuple[str, str]] = []
     for engine in ENGINES:
@@ -79,7 +80,7 @@ def tables(rank_dir: RankDir, limit_s: float) -> list[tuple[str, str]]:
             continue
         with contextlib.suppress(EngineError):
             names = _ids_of_run(engine, rank_dir, spec)
-            found += [(name, _call([engine, "top", name, *_TOP_COLUMNS], limit_s)) for name in names]
+            found += [(name, _call([engine, *command, name, *rest], limit_s, may_fail=True)) for name in names]
     return found
 
 

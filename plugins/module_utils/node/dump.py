@@ -4,8 +4,9 @@
 """Where the processes of a rank are, written into its log before they are ended: so that a hang can be explained.
 
 Of each Python process the stack: by py-spy where the host has it, else by SIGUSR1 if the process handles that signal
-(to one that does not it would be the end), else what the kernel tells. Of the others, and of the processes in the
-containers of the rank, one line each. The supervisor runs this as a program of its own and kills it after ten seconds.
+(to one that does not it would be the end), else what the kernel tells. The same inside of the containers of the rank,
+whose processes belong to another user. Of other processes one line each. The supervisor runs this as a program of its
+own and kills it after ten seconds.
 """
 
 from __future__ import annotations
@@ -32,6 +33,23 @@ _MAX_THREADS = 64
 _MAX_BYTES = 64 * 1024
 _PYTHON = re.compile(r"python(\d+(\.\d+)?)?")
 _PROGRAM_FOLDERS = ("/usr/local/bin", "/usr/bin", "~/.local/bin", "/opt/conda/bin", "/opt/venv/bin")
+# For ps(1), which the engine runs on the host: it shows also what has no Python.
+_TABLE = ("-eo", "pid,ppid,stat,wchan:32,args")
+# The same as `_write_python`, for the shell of an image that may have little else. SIGUSR1 is number 10: bit 9 of the
+# mask, in the third hexadecimal digit from the end.
+IN_CONTAINER = r"""
+for d in /proc/[0-9]*; do
+  case "$(readlink "$d/exe" 2>/dev/null)" in */python*) ;; *) continue ;; esac
+  p=${d#/proc/}
+  echo "process $p [$(tr '\0' ' ' <"$d/cmdline")]"
+  if command -v py-spy >/dev/null 2>&1 && py-spy dump --pid "$p" 2>/dev/null; then continue; fi
+  case "$(grep SigCgt "$d/status")" in *[2367abef]??) kill -USR1 "$p" && echo "  handles SIGUSR1" ;; esac
+  for t in "$d"/task/*; do
+    echo "  thread ${t##*/}: $(cat "$t/comm"), waits in $(cat "$t/wchan")"
+    cat "$t/stack" 2>/dev/null
+  done
+done 2>/dev/null | head -n 2000
+"""
 
 
 def main(rank_path: str) -> int:
@@ -117,11 +135,15 @@ class Dump:
         return "", f" (py-spy failed: {said or done.returncode})"
 
     def _write_containers(self) -> None:
-        """Write what runs in the containers of the rank: the processes of another user, which only the engine sees."""
-        left_s = self._deadline_s - time.monotonic()
-        if left_s > 0:
-            for name, table in containers.tables(self._dir, min(left_s, _CONTAINERS_S)):
-                self._write(f"processes in container {name[:12]}:", table)
+        """Write what runs in the containers of the rank, which only the engine may look into."""
+        asked = ((("top",), _TABLE, "processes in"), (("exec",), ("sh", "-c", IN_CONTAINER), "Python in"))
+        for command, rest, what in asked:
+            left_s = self._deadline_s - time.monotonic()
+            told = containers.ask(self._dir, command, rest, min(left_s, _CONTAINERS_S)) if left_s > 0 else []
+            for name, text in told:
+                self._write(f"{what} container {name[:12]}:", text)
+            if told and command == ("exec",):
+                time.sleep(_HANDLER_S)
 
     def _write(self, line: str, more: str = "") -> None:
         """Append a line that says whose it is, and the indented lines `more`, in one step and on lines of their own."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# `ps` lists the files, `inspect` joins them, `rm` removes them, `top` is made up; a file
+# `ps` lists the files, `inspect` joins them, `rm` removes them, `top` and `exec` are made up; a file
 # `refuse` or `hang` beside them does as it says.
 DOCKER = """#!/bin/sh
 cd "{folder}" || exit 1
@@ -20,6 +20,7 @@ case "$1" in
     for id; do [ -e "containers/$id" ] && printf '%s' "$between" && cat "containers/$id" && between=,; done
     printf ']' ;;
   top) echo PID COMMAND; echo "1 train in $2" ;;
+  exec) [ "$3 $4" = 'sh -c' ] && echo "asked in $2" ;;
   rm)
     shift 2
     [ -e refuse ] && echo 'cannot remove: device or resource busy' >&2 && exit 1

@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -148,7 +149,28 @@ def test_stop_with_dump_tells_what_runs_in_the_containers(node: Node, docker: Fa
     table = "madlaunch: processes in container 0123456789ab:\n    PID COMMAND\n    1 train in 0123456789abcdef\n"
     log = dumped(node, run_id)
     assert table in log
-    assert log.count("processes in container") == 1
+    assert "madlaunch: Python in container 0123456789ab:\n    asked in 0123456789abcdef\n" in log
+    assert log.count(" in container") == 2
+
+
+@pytest.mark.namespace
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, for a process namespace")
+@pytest.mark.parametrize("handler", ["", FAULTHANDLER], ids=["plain", "handles-sigusr1"])
+def test_script_for_containers_tells_the_stack_of_what_it_may_signal(tmp_path: Path, handler: str) -> None:
+    """As on the host: SIGUSR1 only to a Python that handles it, the wait channel of each, nothing of the others."""
+    program = f"import faulthandler, os, signal, time\n{handler}\ndef all_reduce(): time.sleep(60)\n"
+    program += "open('up', 'w').close()\nall_reduce()\n"
+    (tmp_path / "train.py").write_text(program)
+    (tmp_path / "script").write_text(dump.IN_CONTAINER)
+    steps = f"{sys.executable} -S train.py & until [ -e up ]; do sleep 0.05; done; sleep 0.2; sh script; sleep 0.3; "
+    steps += "kill -0 $! && echo lives; kill -KILL $!"
+    argv = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", steps]
+    done = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=30)
+    lines = done.stdout.splitlines()
+    assert (len([line for line in lines if line.startswith("process ")]), "-S train.py ]" in lines[0]) == (1, True)
+    assert any(line.startswith("  thread 2: python") and "waits in " in line for line in lines)
+    assert ("  handles SIGUSR1" in lines, "in all_reduce" in done.stderr) == (bool(handler), bool(handler))
+    assert lines[-1] == "lives"
 
 
 def test_dump_when_the_time_is_over_then_each_process_still_has_a_line(
