@@ -7,11 +7,13 @@ carries ``madlaunch: {"kind": ...}``; live lines arrive as the ``stdout`` of ``v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from madlaunch.answers import Finding, Json, Plan, PreparedHost, RankOutcome, RunOutcome, mapping_at
+from madlaunch.answers_known import RunOverview, RunStatus, StopFacts
 
 
 class OutputLine(NamedTuple):
@@ -19,6 +21,15 @@ class OutputLine(NamedTuple):
 
     host: str
     node_rank: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedLine:
+    """One line that several ranks have printed: ``node[01-16]``, ``0-15`` and the text."""
+
+    hosts: str
+    node_ranks: str
     text: str
 
 
@@ -103,10 +114,61 @@ class RankEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """The whole gang has ended badly and is started again."""
+
+    outcome: RunOutcome
+    max_restarts: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """The run has its verdict."""
 
     outcome: RunOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class RunChosen:
+    """The hosts told which run is meant and how it stands."""
+
+    purpose: str
+    """The verb."""
+    plan: Plan
+    status: RunStatus
+
+
+@dataclass(frozen=True, slots=True)
+class RunsListed:
+    """The runs that the hosts know, the newest first."""
+
+    runs: tuple[RunOverview, ...]
+    unreachable: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RankRuns:
+    """A rank whose files were brought home has not ended."""
+
+    host: str
+    node_rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class HostStopped:
+    """A host has ended its part of a run, and has looked again."""
+
+    host: str
+    found: bool
+    clean: bool
+    processes_stopped: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunStopped:
+    """Every host was asked to end the run."""
+
+    facts: StopFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,14 +205,22 @@ Event = (
     | RankRendered
     | RankStarted
     | OutputLines
+    | FoldedLine
     | RankEnded
+    | AttemptEnded
     | RunEnded
+    | RunChosen
+    | RunsListed
+    | RankRuns
+    | HostStopped
+    | RunStopped
     | Note
     | TaskFailed
     | PlayEnded
 )
 
 _TEXT_EVENTS = frozenset({"verbose", "warning", "system_warning", "deprecated", "error"})
+_FOLDED = re.compile(r"\[(?P<hosts>[^ ]+):(?P<ranks>[0-9]+[-,][0-9,-]+)\] (?P<text>.*)\Z", re.DOTALL)
 _LEVELS = {"[WARNING]: ": "warning", "[ERROR]: ": "error", "[DEPRECATION WARNING]: ": "output"}
 
 
@@ -160,6 +230,7 @@ class Translator:
     def __init__(self) -> None:
         self._labels: dict[str, tuple[str, int]] = {}
         self._speakers: frozenset[str] = frozenset()
+        self._folds = False
 
     def translate(self, raw: Json) -> list[Event]:
         """Return what one event of ansible-runner says; nothing for an event that does not matter here.
@@ -197,6 +268,9 @@ class Translator:
         kind = answer.get("kind")
         if kind == "plan" and not failed:
             return self._plan(answer)
+        if kind == "chosen" and not failed:
+            plan = self._plan(answer).plan
+            return RunChosen(str(answer.get("purpose")), plan, RunStatus.from_mapping(mapping_at(answer, "status")))
         if kind == "probe" and not failed:
             return HostReachable(host)
         read = _READERS.get(str(kind))
@@ -208,6 +282,7 @@ class Translator:
         plan = Plan.from_mapping(mapping_at(answer, "plan"))
         self._labels = {f"[{host.name}:{host.node_rank}": (host.name, host.node_rank) for host in plan.hosts}
         self._speakers = frozenset(f"{host.name} (rank {host.node_rank})" for host in plan.hosts)
+        self._folds = plan.document.get("fold") is True
         return PlanMade(plan)
 
     def _text(self, stdout: str) -> list[Event]:
@@ -225,10 +300,15 @@ class Translator:
                 if lines:
                     events.append(OutputLines(tuple(lines)))
                     lines = []
-                events.append(self._note(line))
+                events.append(self._folded(line) or self._note(line))
         if lines:
             events.append(OutputLines(tuple(lines)))
         return events
+
+    def _folded(self, line: str) -> FoldedLine | None:
+        """Return a line of several ranks; what a rank prints cannot look like one, as its own label comes first."""
+        match = _FOLDED.match(line) if self._folds else None
+        return FoldedLine(match["hosts"], match["ranks"], match["text"]) if match else None
 
     def _note(self, line: str) -> Note:
         """Tell what the collection says about a rank, and Ansible's warnings, from Ansible's ordinary output."""
@@ -294,10 +374,36 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
+def _attempt(answer: Json) -> AttemptEnded:
+    allowed = answer.get("max_restarts")
+    outcome = RunOutcome.from_mapping(mapping_at(answer, "outcome"))
+    return AttemptEnded(outcome, allowed if isinstance(allowed, int) else 0)
+
+
+def _listed(answer: Json) -> RunsListed:
+    runs = (RunOverview.from_mapping(item) for item in _list(answer.get("runs")) if isinstance(item, Mapping))
+    return RunsListed(tuple(runs), dict(_pairs(mapping_at(answer, "unreachable"))))
+
+
+def _host_stopped(answer: Json) -> HostStopped:
+    stopped = answer.get("processes_stopped")
+    return HostStopped(
+        host=str(answer.get("host") or ""),
+        found=answer.get("found") is True,
+        clean=answer.get("clean") is True,
+        processes_stopped=stopped if isinstance(stopped, int) else 0,
+    )
+
+
 _READERS: Mapping[str, Callable[[Json], Event]] = {
     "preflight": _preflight,
     "start": _started,
     "rank": lambda answer: RankEnded(RankOutcome.from_mapping(mapping_at(answer, "outcome"))),
     "result": lambda answer: RunEnded(RunOutcome.from_mapping(mapping_at(answer, "outcome"))),
+    "attempt": _attempt,
     "render": _rendered,
+    "runs": _listed,
+    "running": lambda answer: RankRuns(str(answer.get("host") or ""), _rank(answer)),
+    "stop": _host_stopped,
+    "stopped": lambda answer: RunStopped(StopFacts.from_mapping(answer)),
 }

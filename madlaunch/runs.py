@@ -43,6 +43,8 @@ class RunRecord:
     inventory_sources: tuple[str, ...] = ()
     settings: tuple[Mapping[str, str], ...] = ()
     """Per setting: name, value, source, group."""
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The texts by which the nodes are found and logged in to again, by setting name; no password is among them."""
     plan: Json = field(default_factory=dict)
     ended_at_s: float | None = None
     exit_code: int | None = None
@@ -67,6 +69,7 @@ class RunRecord:
         parts["outcome"] = RunOutcome.from_mapping({**outcome, "results": outcome}) if outcome else None
         parts["inventory_sources"] = tuple(parts["inventory_sources"])  # type: ignore[arg-type] # checked by the caller's except
         parts["settings"] = tuple(parts["settings"])  # type: ignore[arg-type] # the same
+        parts["given"] = {name: _texts(value) for name, value in mapping_at(source, "given").items()}
         return cls(**parts)  # type: ignore[arg-type] # the same
 
 
@@ -158,6 +161,10 @@ def without_secrets(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [without_secrets(item) for item in value]
     return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, (list, tuple)) else (str(value),)
 
 
 def _is_secret(name: str, value: object) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
+from ansible_collections.madlaunch.multinode.plugins.action.job_follow import of_ending
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _masking, _verdict
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
@@ -25,6 +26,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
     "status": {"type": "dict", "required": True},
     "node_state_dir": {"type": "str", "required": True},
+    "attempt": {"type": "int", "default": 0},
     "wait": {"type": "bool", "default": True},
     "lease_s": {"type": "int", "default": -1},
     "grace_s": {"type": "int", "default": -1},
@@ -47,21 +49,32 @@ class ActionModule(NodeAction):
         known = KnownRank.of(options["plan"], options["status"], host, options["node_state_dir"])
         if known is None:
             return {**result, "changed": False, "skipped": True, "msg": "this host has no rank of the run"}
-        self._attempt = known.attempt
         self._wait = options["wait"]
-        outcome = self._followed(known, options) if options["wait"] else self._fetched(known)
+        known.files.log_dir.mkdir(mode=0o700, exist_ok=True)
+        if known.attempt != options["attempt"]:
+            outcome: _verdict.RankOutcome | None = self._not_started(known, options["attempt"])
+        else:
+            outcome = self._followed(known, options) if options["wait"] else self._fetched(known)
         if outcome is None:
             told = {"kind": "running", "host": host, "node_rank": known.node_rank}
             return {**result, "changed": True, "running": True, "madlaunch": told}
         value = _masking.masked(outcome.as_dict(), self._secrets)
         return {**result, "changed": True, "outcome": value, "madlaunch": {"kind": "rank", "outcome": value}}
 
+    def _not_started(self, known: KnownRank, attempt: int) -> _verdict.RankOutcome:
+        """Have the others stopped too: their attempt cannot go on without this rank, and attach starts none."""
+        if self._wait:
+            gang = ControlDir(Path(known.plan["log_dir"]), attempt)
+            gang.request_stop("gang", {"host": known.host, "node_rank": known.node_rank})
+        reason = f"attempt {attempt} of the run was not started here; the last one here was {known.attempt}"
+        return _verdict.not_started(known.judged, reason)
+
     def _followed(self, known: KnownRank, options: dict[str, Any]) -> _verdict.RankOutcome:
         follower = _follow.Follower(
             rank=known.followed(options["lease_s"], options["grace_s"]),
             node=self._node,
             log=KnownLog(known.files.log),
-            gang=ControlDir(Path(known.plan["log_dir"])),
+            gang=ControlDir(Path(known.plan["log_dir"]), known.attempt),
             show=lambda text: Display().display(_masking.masked(text, self._secrets)),
             failed=lambda status, evidence: _verdict.judge_rank(known.judged, status, evidence).is_cause,
         )
@@ -69,7 +82,7 @@ class ActionModule(NodeAction):
         if ending.status is None:
             return _verdict.lost(known.judged, None, ending.lost_reason, time.time())
         known.files.keep(ending.evidence or {})
-        return _verdict.judge_rank(known.judged, ending.status, ending.evidence)
+        return of_ending(_verdict.judge_rank(known.judged, ending.status, ending.evidence), ending)
 
     def _fetched(self, known: KnownRank) -> _verdict.RankOutcome | None:
         """Bring the whole log and the results home; None for a rank that still runs."""
@@ -93,7 +106,7 @@ class ActionModule(NodeAction):
 
     def _node(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if entry == "follow":
-            arguments = {"renew": self._wait, "attempt": self._attempt, **arguments}
+            arguments = {"renew": self._wait, **arguments}
         try:
             return self.call_node(entry, arguments, self._variables).value
         except AnsibleConnectionFailure as error:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.madlaunch.multinode.plugins.module_utils import _verdict
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _outcome, _verdict
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
@@ -19,7 +19,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "resolved": {"type": "dict", "required": True},
 }
 # In this state a rank of a run that is left alone is well.
-_WELL = ("running", _verdict.OK)
+_WELL = ("running", _outcome.OK)
 
 
 class ActionModule(ActionBase):

@@ -85,5 +85,13 @@ def _chosen(run_id: str, seen: list[_runs.Seen], options: dict[str, Any]) -> dic
     if purpose == "status":
         Display().display("\n".join(_runs.described(status)))
     resolved = {name: place.get("resolved") or {} for name, place in plan["hosts"].items()}
+    attempt = max((int(rank.get("attempt") or 0) for rank in status["ranks"]), default=0)
     told = {"kind": "chosen", "purpose": purpose, "plan": plan, "status": status}
-    return {"run_id": run_id, "plan": plan, "status": status, "resolved": resolved, "madlaunch": told}
+    return {
+        "run_id": run_id,
+        "plan": plan,
+        "status": status,
+        "resolved": resolved,
+        "attempt": attempt,
+        "madlaunch": told,
+    }

@@ -34,6 +34,10 @@ options:
     description: Where the node keeps the state of runs; empty for the state directory of the login.
     type: str
     required: true
+  attempt:
+    description: RV(madlaunch.multinode.job_select#module:attempt).
+    type: int
+    default: 0
   wait:
     description: Whether to follow the rank until it has ended.
     type: bool

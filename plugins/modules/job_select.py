@@ -72,6 +72,10 @@ resolved:
   description: What the preflight of the run had found, per host.
   type: dict
   returned: success, unless O(purpose=list)
+attempt:
+  description: The newest attempt of the run, 0 for the first.
+  type: int
+  returned: success, unless O(purpose=list)
 runs:
   description: All runs that the hosts know, the newest first.
   type: list

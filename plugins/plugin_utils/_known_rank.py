@@ -14,7 +14,7 @@ from typing import Any
 
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _verdict
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
-from ansible_collections.madlaunch.multinode.plugins.plugin_utils._results import RankFiles
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._results import RankFiles, attempt_dir
 
 DEFAULT_GRACE_S = 15
 
@@ -46,7 +46,7 @@ class KnownRank:
     @property
     def files(self) -> RankFiles:
         """The files of the rank on the control node."""
-        return RankFiles(Path(self.plan["log_dir"]), self.node_rank)
+        return RankFiles(attempt_dir(Path(self.plan["log_dir"]), self.attempt), self.node_rank)
 
     @property
     def judged(self) -> _verdict.Rank:
@@ -56,6 +56,11 @@ class KnownRank:
         log = str(self.files.log)
         return _verdict.Rank(self.host, self.node_rank, int(self.plan["nnodes"]), major, self.plan["runner"], log)
 
+    @property
+    def lease_s(self) -> int:
+        """The lease that the run was left with; one that was detached has none."""
+        return 0 if self.plan.get("detach") else int(self.plan.get("lease_s") or 0)
+
     def followed(self, lease_s: int, grace_s: int) -> _follow.Rank:
         """Return what following needs to know of the rank; -1 for a time means that of the run."""
         return _follow.Rank(
@@ -63,7 +68,9 @@ class KnownRank:
             host=self.host,
             node_rank=self.node_rank,
             state_dir=self.state_dir,
-            lease_s=lease_s if lease_s >= 0 else int(self.plan.get("lease_s") or 0),
+            lease_s=lease_s if lease_s >= 0 else self.lease_s,
             grace_s=grace_s if grace_s >= 0 else int(self.plan.get("grace_s") or DEFAULT_GRACE_S),
             stop_on_failure=self.plan["on_failure"] == "stop",
+            attempt=self.attempt,
+            silence_timeout_s=int(self.plan.get("silence_timeout_s") or 0),
         )

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs that were left or started elsewhere: the verbs, by their words, on real nodes."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cluster.options import NodeOptions
+from tests.integration.launching import LAUNCHER, REPOSITORY, Launch, environment, launch, read_events
+from tests.integration.running import check_nothing_left, kill_control_side, launch_live, left_on, running, status_on
+
+if TYPE_CHECKING:
+    from tests.cluster.cluster import Cluster
+    from tests.cluster.fixtures import MakeCluster
+
+pytestmark = [pytest.mark.cluster, pytest.mark.namespace]
+
+
+@pytest.fixture
+def pair(make_cluster: MakeCluster) -> Cluster:
+    """Two nodes."""
+    return make_cluster(2, NodeOptions())  # type: ignore[return-value] # namespaces, as the mark says
+
+
+def again(cluster: Cluster, state: Path, *words: str) -> Launch:
+    """Run a verb without naming nodes: the record of the run knows them."""
+    argv = [*LAUNCHER, *words, "--output", "json"]
+    done = cluster.run(argv, cwd=REPOSITORY, env=environment(state), timeout_s=90)
+    return Launch(done.returncode, read_events(done.stdout.splitlines()), done.stderr)
+
+
+def detach(cluster: Cluster, state: Path, seconds: int) -> str:
+    """Start a run that prints a tick a second, leave it, and return its id."""
+    done = launch(cluster, state, "--model", "demo_sleep", "--env", f"DEMO_SECONDS={seconds}", "--detach")
+    assert (done.returncode, done.outcome["state"]) == (0, "detached"), done.stderr
+    assert [rank["state"] for rank in done.outcome["ranks"]] == ["running", "running"]
+    return str(done.outcome["run_id"])
+
+
+def ticks(seconds: int, node_rank: int) -> list[str]:
+    """Return the lines that demo_sleep prints."""
+    return [f"tick {number} of {seconds} on node {node_rank}" for number in range(1, seconds + 1)]
+
+
+def shown(events: tuple[dict[str, Any], ...], node_rank: int) -> list[str]:
+    """Return the ticks of a rank that were shown, in order."""
+    lines = [item["text"] for item in events if item["event"] == "line" and item["node_rank"] == node_rank]
+    return [text for text in lines if text.startswith("tick ")]
+
+
+def test_detached_run_when_looked_at_then_goes_on_without_a_lease_until_it_is_stopped(
+    pair: Cluster, tmp_path: Path
+) -> None:
+    """Status tells of it, a stop ends it and says so, and a second stop finds nothing to do."""
+    run_id = detach(pair, tmp_path, 300)
+    assert {float(_lease(pair, run_id, rank).split()[1]) for rank in (0, 1)} == {0.0}
+    done = again(pair, tmp_path, "status", run_id[:-2])
+    (chosen,) = done.of("chosen")
+    ranks = chosen["status"]["ranks"]
+    assert (done.returncode, chosen["run_id"], chosen["status"]["state"]) == (0, run_id, "running")
+    assert [(rank["node_rank"], rank["state"], rank["host"]) for rank in ranks] == [
+        (rank, "running", node.address) for rank, node in enumerate(pair.hosts)
+    ]
+    assert all(rank["runtime_s"] > 0 and rank["last_line"].startswith("tick ") for rank in ranks)
+    stopped = again(pair, tmp_path, "stop")
+    assert (stopped.returncode, stopped.outcome["state"]) == (0, "clean"), stopped.stderr
+    (facts,) = stopped.of("stopped")
+    assert (sorted(facts["clean"]), facts["found"]) == (sorted(node.address for node in pair.hosts), True)
+    check_nothing_left(pair)
+    assert [status_on(node, run_id, rank)["stop_reason"] for rank, node in enumerate(pair.hosts)] == ["user", "user"]
+    assert again(pair, tmp_path, "stop", run_id).outcome["state"] == "clean"
+
+
+def _lease(cluster: Cluster, run_id: str, node_rank: int) -> str:
+    folder = cluster.hosts[node_rank].home / ".local/state/madlaunch/runs" / run_id / f"rank{node_rank}"
+    return (folder / "lease").read_text()
+
+
+def test_attach_when_the_launcher_was_killed_then_shows_every_line_once_and_judges_the_run(
+    pair: Cluster, tmp_path: Path
+) -> None:
+    """Killed twice with everything it had started, the run is followed to its good end by the third."""
+    words = ["--model", "demo_sleep", "--env", "DEMO_SECONDS=20"]
+    with launch_live(pair, tmp_path, *words) as first:
+        first.wait_for_text(1, "tick 3 of 20 on node 1")
+        kill_control_side(pair)
+    with running(pair, [*LAUNCHER, "attach", "--output", "json"], environment(tmp_path)) as second:
+        second.wait_for_text(0, "tick 5 of 20 on node 0")
+        kill_control_side(pair)
+    done = again(pair, tmp_path, "attach")
+    assert (done.returncode, done.outcome["state"]) == (0, "ok"), done.stderr
+    for rank, node in enumerate(pair.hosts):
+        assert shown(done.events, rank) == ticks(20, rank)
+        run_id = done.outcome["run_id"] or done.of("chosen")[0]["run_id"]
+        log = node.home / ".local/state/madlaunch/runs" / run_id / f"rank{rank}" / "log"
+        assert done.log(rank) == log.read_bytes()
+    record = json.loads(next((tmp_path / "runs").glob("*/run.json")).read_text())
+    assert (record["mode"], record["exit_code"], record["outcome"]["state"]) == ("run", 0, "ok")
+
+
+def test_attach_when_interrupted_then_stops_the_run(pair: Cluster, tmp_path: Path) -> None:
+    """Ctrl-C in attach is Ctrl-C in the launch: all is stopped, and seen to be, before it returns."""
+    detach(pair, tmp_path, 300)
+    with running(pair, [*LAUNCHER, "attach", "--output", "json"], environment(tmp_path)) as attached:
+        attached.wait_for_text(1, "tick 2 of 300 on node 1")
+        attached.interrupt()
+        code = attached.end()
+    assert (code, attached.events[-1]["state"]) == (130, "interrupted")
+    check_nothing_left(pair)
+
+
+def test_logs_when_followed_and_interrupted_then_the_run_does_not_notice(pair: Cluster, tmp_path: Path) -> None:
+    """One rank, its last lines, and what comes; Ctrl-C ends the looking alone."""
+    detach(pair, tmp_path, 300)
+    words = [*LAUNCHER, "logs", "-f", "--rank", "1", "--tail", "2", "--output", "json"]
+    with running(pair, words, environment(tmp_path)) as watching:
+        watching.wait_for_text(1, "tick 8 of 300 on node 1")
+        watching.process.send_signal(signal.SIGINT)
+        code = watching.end()
+    events = [item for item in watching.events if item["event"] == "line"]
+    assert code == 130
+    assert {item["node_rank"] for item in events} == {1}
+    assert not any(item["text"] == "tick 1 of 300 on node 1" for item in events)
+    assert len(left_on(pair)) == 2
+    assert again(pair, tmp_path, "stop").returncode == 0
+
+
+def test_verbs_when_on_another_control_node_then_work_by_inventory_and_run_id_alone(
+    pair: Cluster, tmp_path: Path
+) -> None:
+    """The nodes hold the truth: without any record the run is known, collected and judged."""
+    run_id = detach(pair, tmp_path / "first", 4)
+    hosts = {f"worker{rank}": {"ansible_host": node.address} for rank, node in enumerate(pair.hosts)}
+    inventory = tmp_path / "inventory.json"
+    inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": pair.inventory_vars()}}))
+    elsewhere, words = tmp_path / "second", ["-i", str(inventory)]
+    listed = again(pair, elsewhere, "list", *words)
+    assert [run["run_id"] for run in listed.of("runs")[0]["runs"]] == [run_id]
+    attached = again(pair, elsewhere, "attach", run_id, *words)
+    assert (attached.returncode, attached.outcome["state"]) == (0, "ok"), attached.stderr
+    assert [(rank["host"], rank["node_rank"]) for rank in attached.outcome["ranks"]] == [("worker0", 0), ("worker1", 1)]
+    collected = again(pair, tmp_path / "third", "collect", run_id, *words)
+    assert (collected.returncode, collected.outcome["state"]) == (0, "ok"), collected.stderr
+    assert shown(collected.events, 0) == []
+    assert [line for line in collected.log(0).decode().splitlines() if line.startswith("tick ")] == ticks(4, 0)
+    assert Path(collected.outcome["summary_json"]).parent == tmp_path / "third" / "runs" / run_id
+
+
+def test_detach_when_a_rank_ends_at_once_then_the_others_are_stopped(pair: Cluster, tmp_path: Path) -> None:
+    """A run is left alone only when all of it is up."""
+    done = launch(pair, tmp_path, "--model", "demo_fail", "--detach", "--grace-s", "2")
+    assert (done.returncode, done.outcome["state"]) == (1, "failed"), done.stderr
+    assert done.outcome["first_failure"]["node_rank"] == 1
+    check_nothing_left(pair)
