@@ -13,9 +13,9 @@ from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
-from ansible_collections.madlaunch.multinode.plugins.action.job_follow import of_ending
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _masking, _verdict
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
+from ansible_collections.madlaunch.multinode.plugins.module_utils._outcome import with_cleanliness
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._known_log import KnownLog
@@ -82,7 +82,7 @@ class ActionModule(NodeAction):
         if ending.status is None:
             return _verdict.lost(known.judged, None, ending.lost_reason, time.time())
         known.files.keep(ending.evidence or {})
-        return of_ending(_verdict.judge_rank(known.judged, ending.status, ending.evidence), ending)
+        return _follow.of_ending(_verdict.judge_rank(known.judged, ending.status, ending.evidence), ending)
 
     def _fetched(self, known: KnownRank) -> _verdict.RankOutcome | None:
         """Bring the whole log and the results home; None for a rank that still runs."""
@@ -102,7 +102,8 @@ class ActionModule(NodeAction):
         if answer["results"] is None:
             return None
         known.files.keep(answer["results"])
-        return _verdict.judge_rank(known.judged, answer["status"], answer["results"])
+        outcome = _verdict.judge_rank(known.judged, answer["status"], answer["results"])
+        return with_cleanliness(outcome, answer["clean"])
 
     def _node(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if entry == "follow":

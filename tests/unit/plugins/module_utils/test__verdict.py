@@ -77,6 +77,9 @@ def test_judge_rank_gives_the_whole_outcome_when_the_rank_was_good() -> None:
         "log_path": "/logs/rank1.log",
         "stop_reason": None,
         "skipped": False,
+        "clean": None,
+        "left": [],
+        "clock_offset_s": None,
     }
     assert RankOutcome.from_dict(json.loads(json.dumps(outcome.as_dict()))) == outcome
 
@@ -309,6 +312,9 @@ def test_judge_run_is_ok_when_all_ranks_are_clean_and_one_has_a_value() -> None:
         "first_failure": None,
         "ranks": [outcome.as_dict() for outcome in ranks],
         "results": {"perf_csv": "/x/perf.csv"},
+        "clean": {"hosts": 2, "verified": 0},
+        "attempt": 0,
+        "attempts": [],
     }
 
 
@@ -342,7 +348,7 @@ def test_judge_run_is_ok_when_every_rank_was_told_to_skip_the_model() -> None:
         (
             [rank(0, "stopped", 100.0, stop_reason="silence"), rank(1, "stopped", 90.0, stop_reason="gang")],
             {},
-            ("failed", 1, 0),
+            ("silence", 4, None),
         ),
         ([rank(0, "stopped", stop_reason="gang"), rank(1)], {}, ("failed", 1, None)),
         (
@@ -363,7 +369,7 @@ def test_judge_run_is_ok_when_every_rank_was_told_to_skip_the_model() -> None:
         "lost-is-on-our-clock",
         "not-started",
         "not-started-has-no-time",
-        "silence-is-a-cause",
+        "silence-names-nobody",
         "stopped-without-cause",
         "by-a-user",
         "interrupted",
