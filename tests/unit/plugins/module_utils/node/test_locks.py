@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 KEYS = ["port-4000", "gpus"]
 
 
-def holder(run_id: str, process: processes.Process | None = None, **values: object) -> dict[str, Any]:
+def holder(run_id: str, process: processes.Process | None = None, **values: Any) -> dict[str, Any]:  # noqa: ANN401 - any word
     """Return the words of a lock that a process (this one) holds for a run."""
     spec = {"run_id": run_id, "node_rank": 0, "attempt": 0, "owner": "ada", "model": "m"}
     place = {"hostname": host.hostname(), "boot_id": host.boot_id()}
@@ -64,7 +64,7 @@ def test_take_when_it_is_the_same_run_then_it_has_the_lock_already(tmp_path: Pat
     [{"pid": 1, "start_ticks": 1}, {"boot_id": "another"}, {"hostname": "another"}],
     ids=["number-used-again", "another-boot", "renamed-host"],
 )
-def test_take_when_the_holder_is_gone_then_the_lock_is_stale(tmp_path: Path, stale: dict[str, object]) -> None:
+def test_take_when_the_holder_is_gone_then_the_lock_is_stale(tmp_path: Path, stale: dict[str, Any]) -> None:
     """A dead run keeps nobody away, and nothing of the exchange stays in the folder."""
     state_dir = str(tmp_path)
     locks.take(state_dir, ["gpus"], holder("dead"))

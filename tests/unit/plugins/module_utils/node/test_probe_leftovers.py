@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.madlaunch.multinode.plugins.module_utils.node import probe_leftovers, processes
+from ansible_collections.madlaunch.multinode.plugins.module_utils.node import probe_leftovers, probe_procs, processes
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node.host import boot_id, hostname
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node.probe_leftovers import leftovers
 
@@ -111,7 +111,7 @@ def test_leftovers_when_the_file_is_not_of_a_process_here_then_nothing(tmp_path:
 
 def other_login(monkeypatch: pytest.MonkeyPatch, pid: int) -> None:
     """Have one process belong to a user who is not there."""
-    real = probe_leftovers.owner
+    real = probe_procs.owner
     monkeypatch.setattr(probe_leftovers, "owner", lambda asked: 54321 if asked == pid else real(asked))
 
 
