@@ -84,6 +84,7 @@ class JsonReporter:
     def __init__(self, voice: Voice, job: Job, clock: Callable[[], float] = time.time) -> None:
         self._voice = voice
         self._job = job
+        self._run_id = job.run_id
         self._clock = clock
 
     def begin(self) -> None:
@@ -109,13 +110,15 @@ class JsonReporter:
     def handle(self, event: Event) -> None:
         """Write what an event says; an event of many lines becomes as many objects, written at once."""
         now_s = round(self._clock(), 3)
+        if isinstance(event, RunChosen):
+            self._run_id = event.plan.run_id
         lines = [_object(name, keys, now_s) for name, keys in _said(event)]
         if lines:
             self._voice.out.say("\n".join(lines))
 
     def end(self, outcome: RunOutcome) -> None:
         """Write the outcome, the last line."""
-        self._write("outcome", {"run_id": self._job.run_id, **asdict(outcome)})
+        self._write("outcome", {"run_id": self._run_id, **asdict(outcome)})
 
     def _write(self, name: str, keys: dict[str, object]) -> None:
         self._voice.out.say(_object(name, keys, round(self._clock(), 3)))

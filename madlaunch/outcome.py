@@ -173,6 +173,8 @@ def conclude(progress: Progress) -> RunOutcome:
 def _concluded(progress: Progress) -> RunOutcome:
     if progress.stopped is not None:
         return _of_stop(progress.stopped)
+    if progress.interrupted and progress.chosen is not None and not progress.may_have_started:
+        return RunOutcome("interrupted", EXIT_INTERRUPTED, reason="the run itself was not touched by this")
     ranks = _ranks(progress)
     if progress.interrupted:
         return RunOutcome("interrupted", EXIT_INTERRUPTED, ranks=ranks, reason=_interrupt_reason(progress))
@@ -190,7 +192,7 @@ def _ranks(progress: Progress) -> tuple[RankOutcome, ...]:
 
 
 def _unknown(progress: Progress, host: str, node_rank: int) -> RankOutcome:
-    if node_rank in progress.started:
+    if node_rank in progress.started or progress.chosen is not None:
         reason = "started, but its end was not seen; it may still run on the host until its lease or time limit ends it"
         return RankOutcome(host, node_rank, "lost", reason=progress.unreachable.get(host, "") or reason)
     failed = [failure.message for failure in progress.failures if failure.host == host]

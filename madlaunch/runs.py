@@ -7,6 +7,7 @@ secret. The logs of the ranks lie beside it, or where ``--log-dir`` said; the re
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -102,6 +103,20 @@ def create_directory(directory: Path) -> None:
     if (directory / RECORD_NAME).exists():
         problem = f"run id {directory.name!r} is taken: {directory} holds its record"
         raise RecordError(problem, next_step="give another run id, or none to have one made")
+
+
+def hold(directory: Path) -> bool:
+    """Take the run of a record until this process ends, however it ends; false if another process has it."""
+    try:
+        # Never closed: the kernel gives the lock back with the process. Programs started from here do not inherit it.
+        handle = os.open(directory / "following", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return False
+    except OSError as error:
+        raise _write_error(directory, error) from error
+    return True
 
 
 def write_record(directory: Path, record: RunRecord) -> None:

@@ -17,7 +17,7 @@ from madlaunch.console import Reporter, Voice
 from madlaunch.console_json import JsonReporter, list_object
 from madlaunch.console_known import come_back, runs_table
 from madlaunch.console_text import TextReporter
-from madlaunch.errors import EXIT_INTERRUPTED, LauncherError
+from madlaunch.errors import EXIT_INTERRUPTED, LauncherError, UsageError
 from madlaunch.events import AttemptEnded, Event, PlanMade, RankEnded, RunChosen, RunsListed
 from madlaunch.outcome import Progress, conclude, fold
 from madlaunch.run import Play
@@ -207,6 +207,20 @@ class Session:
         if self._kept:
             runs.create_directory(self._request.record_dir)
             self._save()
+        if self._job.mode in _FOLLOWING and self._request.run_id:
+            self._hold()
+
+    def _hold(self) -> None:
+        """Be the only one on this machine that follows the run: two would write the same logs.
+
+        Raises:
+            UsageError: Another launcher follows it.
+        """
+        if runs.hold(self._record_dir):
+            return
+        problem = f"another launcher on this machine follows run {self._run_id}"
+        next_step = f"watch it with: launcher.py logs {self._run_id} -f"
+        raise UsageError(problem, allowed="one launcher for a run", next_step=next_step)
 
     def _chosen(self, event: RunChosen) -> None:
         """Go on with the record of the run that is followed again, or brought home; make it if there is none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import signal
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -149,6 +150,51 @@ def test_verbs_when_on_another_control_node_then_work_by_inventory_and_run_id_al
     assert shown(collected.events, 0) == []
     assert [line for line in collected.log(0).decode().splitlines() if line.startswith("tick ")] == ticks(4, 0)
     assert Path(collected.outcome["summary_json"]).parent == tmp_path / "third" / "runs" / run_id
+
+
+def test_playbooks_when_run_without_the_launcher_then_do_what_the_verbs_do(
+    pair: Cluster, tmp_path: Path, collections_path: Path
+) -> None:
+    """The second door: status, logs, stop, collect and attach by the beginning of the run id."""
+    run_id = detach(pair, tmp_path, 300)
+    inventory = tmp_path / "inventory.json"
+    hosts = {f"worker{rank}": {"ansible_host": node.address} for rank, node in enumerate(pair.hosts)}
+    inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": pair.inventory_vars()}}))
+    with tempfile.TemporaryDirectory(prefix="mad-", ignore_cleanup_errors=True) as home:
+        env = environment(tmp_path, HOME=home, XDG_STATE_HOME=f"{home}/state", ANSIBLE_NOCOLOR="1")
+        env["ANSIBLE_COLLECTIONS_PATH"] = str(collections_path)
+
+        def play(verb: str, *more: str) -> tuple[int, str]:
+            words = [f"madlaunch.multinode.{verb}", "-i", str(inventory), "-e", f"run_id={run_id[:-1]}", *more]
+            done = pair.run(["ansible-playbook", *words], cwd=tmp_path, env=env, timeout_s=90)
+            return done.returncode, done.stdout + done.stderr
+
+        code, said = play("status")
+        assert code == 0, said
+        assert f"Run {run_id} (demo_sleep): running" in said
+        assert "rank 1 on worker1: running" in said
+        code, said = play("logs", "-e", "rank=1", "-e", "tail=1")
+        assert (code, "[worker1:1] tick " in said, "[worker0:0]" in said) == (0, True, False), said
+        code, said = play("stop")
+        assert (code, f"run {run_id}: clean on 2/2 hosts" in said) == (0, True), said
+        check_nothing_left(pair)
+        code, said = play("collect")
+        assert (code, "the run was ended on request" in said) == (2, True), said
+        log = Path(home) / "state/madlaunch/runs" / run_id / "rank1.log"
+        assert log.read_bytes() == (pair.hosts[1].home / f".local/state/madlaunch/runs/{run_id}/rank1/log").read_bytes()
+        code, said = play("attach")
+        assert (code, "[worker1:1] tick 1 of 300 on node 1" in said) == (2, True), said
+
+
+def test_attach_when_another_launcher_follows_then_is_refused(pair: Cluster, tmp_path: Path) -> None:
+    """Two on one machine would write the same logs; the refusal says how to watch."""
+    with launch_live(pair, tmp_path, "--model", "demo_sleep", "--env", "DEMO_SECONDS=300") as first:
+        first.wait_for_text(1, "tick 1 of 300 on node 1")
+        refused = again(pair, tmp_path, "attach")
+        assert (refused.returncode, refused.events) == (2, ())
+        assert "another launcher on this machine follows run" in refused.stderr
+        first.interrupt()
+        assert first.end() == 130
 
 
 def test_detach_when_a_rank_ends_at_once_then_the_others_are_stopped(pair: Cluster, tmp_path: Path) -> None:
