@@ -13,7 +13,6 @@ from madlaunch.events import (
     Event,
     FoldedLine,
     HostReachable,
-    HostStopped,
     HostUnreachable,
     Note,
     OutputLines,
@@ -21,13 +20,10 @@ from madlaunch.events import (
     PreflightDone,
     RankEnded,
     RankRendered,
-    RankRuns,
     RankStarted,
-    RunChosen,
-    RunsListed,
-    RunStopped,
     TaskFailed,
 )
+from madlaunch.events_known import HostStopped, RankRuns, RunChosen, RunsListed, RunStopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from madlaunch.answers import Finding, Json, Plan, PreparedHost, RankOutcome, RunOutcome, mapping_at
-from madlaunch.answers_known import RunOverview, RunStatus, StopFacts
+from madlaunch.events_known import (
+    KNOWN_READERS,
+    HostStopped,
+    RankRuns,
+    RunChosen,
+    RunsListed,
+    RunStopped,
+    read_chosen,
+)
 
 
 class OutputLine(NamedTuple):
@@ -129,49 +137,6 @@ class RunEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class RunChosen:
-    """The hosts told which run is meant and how it stands."""
-
-    purpose: str
-    """The verb."""
-    plan: Plan
-    status: RunStatus
-
-
-@dataclass(frozen=True, slots=True)
-class RunsListed:
-    """The runs that the hosts know, the newest first."""
-
-    runs: tuple[RunOverview, ...]
-    unreachable: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class RankRuns:
-    """A rank whose files were brought home has not ended."""
-
-    host: str
-    node_rank: int
-
-
-@dataclass(frozen=True, slots=True)
-class HostStopped:
-    """A host has ended its part of a run, and has looked again."""
-
-    host: str
-    found: bool
-    clean: bool
-    processes_stopped: int
-
-
-@dataclass(frozen=True, slots=True)
-class RunStopped:
-    """Every host was asked to end the run."""
-
-    facts: StopFacts
-
-
-@dataclass(frozen=True, slots=True)
 class Note:
     """Something to know: ``level`` is error, warning or note; ``output`` is other text of Ansible."""
 
@@ -269,8 +234,7 @@ class Translator:
         if kind == "plan" and not failed:
             return self._plan(answer)
         if kind == "chosen" and not failed:
-            plan = self._plan(answer).plan
-            return RunChosen(str(answer.get("purpose")), plan, RunStatus.from_mapping(mapping_at(answer, "status")))
+            return read_chosen(answer, self._plan(answer).plan)
         if kind == "probe" and not failed:
             return HostReachable(host)
         read = _READERS.get(str(kind))
@@ -380,21 +344,6 @@ def _attempt(answer: Json) -> AttemptEnded:
     return AttemptEnded(outcome, allowed if isinstance(allowed, int) else 0)
 
 
-def _listed(answer: Json) -> RunsListed:
-    runs = (RunOverview.from_mapping(item) for item in _list(answer.get("runs")) if isinstance(item, Mapping))
-    return RunsListed(tuple(runs), dict(_pairs(mapping_at(answer, "unreachable"))))
-
-
-def _host_stopped(answer: Json) -> HostStopped:
-    stopped = answer.get("processes_stopped")
-    return HostStopped(
-        host=str(answer.get("host") or ""),
-        found=answer.get("found") is True,
-        clean=answer.get("clean") is True,
-        processes_stopped=stopped if isinstance(stopped, int) else 0,
-    )
-
-
 _READERS: Mapping[str, Callable[[Json], Event]] = {
     "preflight": _preflight,
     "start": _started,
@@ -402,8 +351,5 @@ _READERS: Mapping[str, Callable[[Json], Event]] = {
     "result": lambda answer: RunEnded(RunOutcome.from_mapping(mapping_at(answer, "outcome"))),
     "attempt": _attempt,
     "render": _rendered,
-    "runs": _listed,
-    "running": lambda answer: RankRuns(str(answer.get("host") or ""), _rank(answer)),
-    "stop": _host_stopped,
-    "stopped": lambda answer: RunStopped(StopFacts.from_mapping(answer)),
+    **KNOWN_READERS,
 }

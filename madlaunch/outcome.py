@@ -33,12 +33,10 @@ from madlaunch.events import (
     RankEnded,
     RankRendered,
     RankStarted,
-    RunChosen,
     RunEnded,
-    RunsListed,
-    RunStopped,
     TaskFailed,
 )
+from madlaunch.events_known import RunChosen, RunsListed, RunStopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

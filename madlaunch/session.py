@@ -18,7 +18,8 @@ from madlaunch.console_json import JsonReporter, list_object
 from madlaunch.console_known import come_back, runs_table
 from madlaunch.console_text import TextReporter
 from madlaunch.errors import EXIT_INTERRUPTED, LauncherError, UsageError
-from madlaunch.events import AttemptEnded, Event, PlanMade, RankEnded, RunChosen, RunsListed
+from madlaunch.events import AttemptEnded, Event, PlanMade, RankEnded
+from madlaunch.events_known import RunChosen, RunsListed
 from madlaunch.outcome import Progress, conclude, fold
 from madlaunch.run import Play
 

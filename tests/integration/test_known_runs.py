@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.namespace]
 @pytest.fixture
 def pair(make_cluster: MakeCluster) -> Cluster:
     """Two nodes."""
-    return make_cluster(2, NodeOptions())  # type: ignore[return-value] # namespaces, as the mark says
+    return make_cluster(2, NodeOptions())
 
 
 def again(cluster: Cluster, state: Path, *words: str) -> Launch:

@@ -15,7 +15,8 @@ from madlaunch.answers_known import RankStatus, RunOverview, RunStatus, StopFact
 from madlaunch.console_known import come_back, run_status, runs_table, stopped
 from madlaunch.console_style import Style
 from madlaunch.errors import UsageError
-from madlaunch.events import HostStopped, PlayEnded, RankRuns, RunChosen, RunsListed, RunStopped, Translator
+from madlaunch.events import PlayEnded, Translator
+from madlaunch.events_known import HostStopped, RankRuns, RunChosen, RunsListed, RunStopped
 from madlaunch.outcome import Progress, conclude, fold
 from madlaunch.settings_verbs import VERBS, settings_of
 
@@ -49,7 +50,12 @@ def keep(state: Path, *found: runs.RunRecord) -> None:
 def prepared(*words: str) -> Launch:
     """Return what the words make."""
     launches: list[Launch] = []
-    assert cli.main(words, engine=lambda launch: launches.append(launch) or 0) == 0
+
+    def engine(launch: Launch) -> int:
+        launches.append(launch)
+        return 0
+
+    assert cli.main(words, engine=engine) == 0
     (launch,) = launches
     return launch
 
@@ -164,7 +170,7 @@ def test_list_when_no_node_is_named_then_shows_the_runs_of_this_machine(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No playbook is run for that; a run without an end in its record is open."""
-    hosts = {"hosts": {"a": {}, "b": {}}}
+    hosts: dict[str, object] = {"hosts": {"a": {}, "b": {}}}
     keep(state, RECORD, replace(RECORD, run_id="mad-2", started_at_s=9.0, plan=hosts, ended_at_s=10.0,
                                 outcome=RunOutcome("failed", 1)))  # fmt: skip
     assert cli.main(["list"], engine=lambda _: 1) == 0
