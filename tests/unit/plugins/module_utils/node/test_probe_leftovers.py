@@ -123,8 +123,10 @@ def supervising(folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]
     with subprocess.Popen([sys.executable, *options, str(folder)], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        yield process
-        process.kill()
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("attempt", ["", "attempt2/"], ids=["first-attempt", "later-attempt"])

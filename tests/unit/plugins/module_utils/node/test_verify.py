@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 
-from ansible_collections.madlaunch.multinode.plugins.module_utils.node import processes
+from ansible_collections.madlaunch.multinode.plugins.module_utils.node import files, processes
 
 from tests.unit.plugins.module_utils.node.fake_docker import FakeDocker, mount
 from tests.unit.plugins.module_utils.node.local_node import Node, wait_until
@@ -19,6 +20,23 @@ def test_verify_of_a_rank_that_has_ended_is_clean(node: Node) -> None:
     wait_until(lambda: node.status(run_id)[0]["state"] == "ended")
     assert node.verify(run_id) == CLEAN
     assert node.verify(run_id, None) == CLEAN
+
+
+def test_verify_when_the_supervisor_has_only_to_go_then_it_is_waited_for(node: Node) -> None:
+    """Half a second after its last word, on a busy host, it is no leftover; one that never goes is."""
+    run_id = node.start("exit 0")
+    status = node.follow_to_end(run_id)[1]
+    path = str(node.rank_dir(run_id) / "status.json")
+    with subprocess.Popen(["sleep", "0.5"]) as going, subprocess.Popen(["sleep", "60"]) as staying:
+        goes, stays = (processes.look(process.pid) for process in (going, staying))
+        assert goes is not None
+        assert stays is not None
+        files.write_json(path, {**status, "supervisor": goes.to_json()})
+        assert node.verify(run_id) == CLEAN
+        files.write_json(path, {**status, "supervisor": stays.to_json()})
+        left = [{"pid": staying.pid, "command": "sleep 60"}]
+        assert node.verify(run_id) == {**CLEAN, "clean": False, "processes_left": left}
+        staying.kill()
 
 
 def test_verify_of_an_unknown_run_finds_nothing(node: Node) -> None:
