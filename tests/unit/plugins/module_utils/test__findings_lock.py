@@ -103,3 +103,26 @@ def test_evaluate_when_another_run_is_there_then_it_is_said_once(
 ) -> None:
     """In the way: an error of `lock`. Alive without locks: an error of `leftovers`. Beside it by right: a note."""
     assert spoiled.brief() == expected
+
+
+@pytest.mark.parametrize(
+    ("left", "message", "fix"),
+    [
+        (
+            {},
+            "Run other of tag still runs there and may hold the GPUs.",
+            "python launcher.py stop other; or run beside it: --skip-check leftovers",
+        ),
+        (
+            {"same_user": False, "owner": "bob", "model": ""},
+            "Run other of bob still runs there and may hold the GPUs.",
+            "Ask bob to stop it (process 98); or run beside it: --skip-check leftovers",
+        ),
+    ],
+    ids=["own", "of-another-user"],
+)
+def test_evaluate_when_a_run_was_left_then_who_can_end_it_is_said(left: dict[str, Any], message: str, fix: str) -> None:
+    """The whole finding: what was seen, what was expected and what mends it."""
+    words = {"message": message, "fix": fix, "seen": "process 98, rank 1, for 7 s"}
+    expected = finding("leftovers", "error", "node2", expected="no process of another run", **words)
+    assert case(leftovers=({**LEFT, **left},)).findings() == [expected]
