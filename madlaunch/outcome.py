@@ -178,7 +178,9 @@ def _concluded(progress: Progress) -> RunOutcome:
         return RunOutcome("interrupted", EXIT_INTERRUPTED, ranks=ranks, reason=_interrupt_reason(progress))
     if progress.may_have_started and (progress.started or progress.failures):
         return _unfinished(progress, ranks)
-    if progress.chosen is not None or progress.listed is not None:
+    # The nodes that were not reached may know a run that could not be chosen.
+    unchosen = progress.unreachable and any(failure.action.endswith("job_select") for failure in progress.failures)
+    if progress.chosen is not None or progress.listed is not None or unchosen:
         return _of_look(progress)
     return replace(_before_start(progress), ranks=ranks)
 
@@ -242,8 +244,10 @@ def _of_look(progress: Progress) -> RunOutcome:
     """Conclude a look at runs: it is well when every host told."""
     told = progress.chosen.status.unreachable if progress.chosen else {}
     silent = sorted({*told, *progress.unreachable, *(progress.listed.unreachable if progress.listed else ())})
-    if silent:
+    if silent and not progress.failures:
         return RunOutcome("partly", EXIT_PREFLIGHT, reason=f"no answer from {', '.join(silent)}")
+    if progress.failures and progress.chosen is None:
+        return RunOutcome("partly", EXIT_PREFLIGHT, reason=progress.failures[0].message)
     if progress.failures:
         failure = progress.failures[0]
         return RunOutcome("partly", EXIT_PREFLIGHT, reason=f"{failure.host}: {failure.message}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from madlaunch import __version__, runs
+from madlaunch.answers import RunOutcome
 from madlaunch.console import Reporter, Voice
 from madlaunch.console_json import JsonReporter, list_object
 from madlaunch.console_known import come_back, runs_table
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from madlaunch.answers import RunOutcome
     from madlaunch.answers_known import RunOverview
     from madlaunch.job import Job
     from madlaunch.request import ConsoleOptions, PlayRequest
@@ -127,6 +127,8 @@ class Session:
                     raise
             outcome = conclude(self._progress)
             self._close(outcome)
+            if self._job.mode == "stop" and outcome.state == "clean":
+                self._note_stop()
             self._reporter.end(outcome)
             return outcome.exit_code
 
@@ -243,6 +245,17 @@ class Session:
 
     def _close(self, outcome: RunOutcome) -> None:
         self._save(outcome=outcome, exit_code=outcome.exit_code, ended_at_s=time.time())
+
+    def _note_stop(self) -> None:
+        """Write the end of a run that nobody follows on this machine; a launcher that follows it writes its own."""
+        with suppress(OSError, runs.RecordError):
+            directory = self._request.record_dir if self._request.run_id else self._request.record_dir / self._run_id
+            record = runs.read_record(directory)
+            left = record.ended_at_s is None or (record.outcome is not None and record.outcome.state == "detached")
+            if left and runs.hold(directory):
+                outcome = RunOutcome("stopped", EXIT_INTERRUPTED, reason="stopped by the verb stop")
+                ended = replace(record, outcome=outcome, exit_code=outcome.exit_code, ended_at_s=time.time())
+                runs.write_record(directory, ended)
 
     def _save(self, **changes: object) -> None:
         """Write the record, changed; a full disk must not end a run that goes on."""

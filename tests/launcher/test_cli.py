@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from madlaunch import cli
-from madlaunch import settings_table as table
 from madlaunch.errors import LauncherError
 from madlaunch.secrets import Secret
 from madlaunch.settings_verbs import settings_of
