@@ -9,6 +9,7 @@ Private to the collection. Pure: lines of ranks in, lines to show out, each `[no
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
@@ -50,7 +51,9 @@ class Folder:
         self._count = count
         self._window_s = window_s
         self._groups: deque[_Group] = deque()
-        self._open: dict[str, _Group] = {}
+        # Per text the numbers of the groups that wait, in order; a rank may print the same line many times.
+        self._open: dict[str, list[int]] = {}
+        self._by_number: dict[int, _Group] = {}
         self._latest: dict[int, int] = {}
         self._next = 0
 
@@ -61,15 +64,20 @@ class Folder:
 
     def add(self, line: RankLine) -> None:
         """Take one line."""
-        group = self._open.get(line.text)
-        if group is None or group.number <= self._latest.get(line.node_rank, -1):
-            # Nobody has printed it, or only before what this rank printed last.
-            group = _Group(self._next, line.at_s, line.text)
-            self._next += 1
-            self._groups.append(group)
-            self._open[line.text] = group
+        numbers = self._open.setdefault(line.text, [])
+        # Only behind what this rank printed last.
+        place = bisect_right(numbers, self._latest.get(line.node_rank, -1))
+        group = self._by_number[numbers[place]] if place < len(numbers) else self._new_group(line, numbers)
         group.hosts[line.node_rank] = line.host
         self._latest[line.node_rank] = group.number
+
+    def _new_group(self, line: RankLine, numbers: list[int]) -> _Group:
+        group = _Group(self._next, line.at_s, line.text)
+        self._next += 1
+        self._groups.append(group)
+        self._by_number[group.number] = group
+        numbers.append(group.number)
+        return group
 
     def due(self, now_s: float) -> list[str]:
         """Return the lines whose time has come; `float("inf")` for all."""
@@ -79,7 +87,11 @@ class Folder:
             if len(first.hosts) < self._count and now_s < first.began_s + self._window_s:
                 break
             self._groups.popleft()
-            if self._open.get(first.text) is first:
+            del self._by_number[first.number]
+            # The first of all that wait is the first of those with its text.
+            waiting = self._open[first.text]
+            del waiting[0]
+            if not waiting:
                 del self._open[first.text]
             shown.append(f"{label(first.hosts)} {first.text}")
         return shown
