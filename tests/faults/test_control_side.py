@@ -180,6 +180,6 @@ def test_attach_after_20_kills_of_the_launcher_then_shows_every_line_once(
         shown = [event["text"] for event in events if (event["event"], event.get("node_rank")) == ("line", node.index)]
         on_node = rank_dir(node, going.run_id, node.index) / "log"
         assert shown == on_node.read_text().splitlines()
-        numbered = [line for line in shown if line.startswith("line ")]
-        assert numbered == [f"line {number} of {LINES}" for number in range(1, LINES + 1)]
+        counted = [line for line in shown if line.startswith("line ")]
+        assert counted == [f"line {number} of {LINES}" for number in range(1, LINES + 1)]
     check_clean(cluster)

@@ -187,7 +187,7 @@ def test_follow_when_something_is_left_has_it_ended_and_looks_again(tmp_path: Pa
 
 def test_follow_when_no_rank_prints_for_too_long_stops_all_with_a_dump(tmp_path: Path) -> None:
     """The limit counts from the last sign of any rank; the request has its own reason."""
-    node, screen = FakeNode([b"one\n"] + [b""] * 20), Screen()
+    node, screen = FakeNode([b"one\n", *[b""] * 20]), Screen()
     one = follower(node, screen, tmp_path, replace(RANK, silence_timeout_s=9, attempt=0))
     call = one.node
 
@@ -207,7 +207,7 @@ def test_follow_when_no_rank_prints_for_too_long_stops_all_with_a_dump(tmp_path:
 
 def test_follow_of_a_host_that_does_not_answer_is_no_silence(tmp_path: Path) -> None:
     """Nobody knows whether its rank prints; being lost has its own limit."""
-    node, screen = FakeNode([_follow.HostLostError("no route")] * 30 + [b"", b"x\n"]), Screen()
+    node, screen = FakeNode([*[_follow.HostLostError("no route")] * 30, b"", b"x\n"]), Screen()
     ending = follower(node, screen, tmp_path, replace(RANK, silence_timeout_s=5)).run()
     assert (ending.stop_request, screen.lines[-1]) == (None, "[node01:0] x")
 
