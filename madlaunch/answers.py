@@ -201,6 +201,10 @@ class RankOutcome:
     first_lines: tuple[str, ...] = ()
     last_lines: tuple[str, ...] = ()
     log_path: str = ""
+    clean: bool | None = None
+    """Whether the host was seen without anything of the run after the end; None when nobody could look."""
+    left: tuple[str, ...] = ()
+    """What was seen there, if it was not clean."""
 
     @classmethod
     def from_mapping(cls, source: Json) -> RankOutcome:
@@ -218,6 +222,8 @@ class RankOutcome:
             first_lines=_texts(source, "first_lines"),
             last_lines=_texts(source, "last_lines"),
             log_path=_shown(source, "log_path"),
+            clean=None if source.get("clean") is None else _value(source, "clean", bool, False),  # noqa: FBT003
+            left=_texts(source, "left"),
         )
 
     @property
@@ -242,13 +248,22 @@ class RunOutcome:
     """How the run ended."""
 
     state: str
-    """ok, failed, timeout, interrupted, preflight, or refused (not planned), or broken (the playbook died)."""
+    """ok, failed, timeout, silence, interrupted, preflight, refused (not planned), or broken (the playbook died)."""
     exit_code: int
     first_failure: FirstFailure | None = None
     ranks: tuple[RankOutcome, ...] = ()
     perf_csv: str = ""
     summary_json: str = ""
     reason: str = ""
+    attempt: int = 0
+    """How often the whole gang had been started before."""
+    attempts: tuple[RunOutcome, ...] = ()
+    """The outcomes of the earlier attempts."""
+
+    @property
+    def unclean(self) -> tuple[RankOutcome, ...]:
+        """The ranks whose hosts were not seen to be clean: something is left, or nobody could look."""
+        return tuple(rank for rank in self.ranks if not rank.clean)
 
     @classmethod
     def from_mapping(cls, source: Json) -> RunOutcome:
@@ -262,6 +277,9 @@ class RunOutcome:
             perf_csv=_shown(results, "perf_csv"),
             summary_json=_shown(results, "summary_json"),
             reason=_shown(source, "reason"),
+            attempt=_value(source, "attempt", int, 0),
+            # A record keeps the paths of an attempt flat, as it does those of the run.
+            attempts=tuple(cls.from_mapping({"results": item, **item}) for item in _mappings(source, "attempts")),
         )
 
 

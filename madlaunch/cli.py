@@ -16,12 +16,15 @@ from typing import TYPE_CHECKING, cast
 
 import typer
 
-from madlaunch import console, runs
-from madlaunch.cli_options import VERBS, Words, build_command
+from madlaunch import console, records, runs
+from madlaunch.cli_options import Words, build_command
 from madlaunch.errors import EXIT_INTERRUPTED, EXIT_USAGE, LauncherError, UsageError
 from madlaunch.job import Launch, Surroundings, make_run_id, prepare
+from madlaunch.job_known import names_nodes, prepare_known, with_run
 from madlaunch.settings import resolve
-from madlaunch.settings_table import SSH_PASSWORD
+from madlaunch.settings_known import RUN_ID
+from madlaunch.settings_table import OUTPUT, SSH_PASSWORD
+from madlaunch.settings_verbs import KNOWN, VERBS
 from madlaunch.sockets import VARIABLE, control_sockets
 
 if TYPE_CHECKING:
@@ -61,7 +64,22 @@ def _dispatch(words: list[str], engine: Engine) -> int:
         return EXIT_USAGE
     verb = words.pop(0) if words[0] in VERBS else _default_verb(words[0])
     given = _read_words(verb, words)
-    return engine(_prepare(given)) if given else 0
+    if given is None:
+        return 0
+    if verb == "list" and not names_nodes(given.flags):
+        return _list_records(given)
+    return engine(_prepare(given))
+
+
+def _list_records(given: Words) -> int:
+    """Show the runs that this machine has a record of; no host is asked."""
+    from madlaunch.session import show_list  # noqa: PLC0415 - heavy, and --help must be quick
+
+    environ = dict(os.environ)
+    settings = resolve(given.flags, environ, Path.cwd())
+    found = tuple(records.overview(record) for record in records.recorded(environ))
+    show_list("json" if settings[OUTPUT] == "json" else "text", found)
+    return 0
 
 
 def _default_verb(first: str) -> str:
@@ -103,10 +121,21 @@ def _prepare(given: Words) -> Launch:
     # So that nothing that is started from here inherits it.
     os.environ.pop(SSH_PASSWORD.env_name, None)
     cwd = Path.cwd()
-    settings = resolve(given.flags, environ, cwd)
     run_id = make_run_id(datetime.now(UTC), secrets.token_hex(2))
     around = Surroundings(environ, cwd, run_id, runs.record_directory(run_id, environ), _ask_password)
-    return prepare(given.verb, settings, around)
+    if given.verb not in KNOWN:
+        return prepare(given.verb, resolve(given.flags, environ, cwd), around)
+    return _prepare_known(given, around)
+
+
+def _prepare_known(given: Words, around: Surroundings) -> Launch:
+    """Return what is done with a run that was started before; its record says where, unless flags name nodes."""
+    wanted = given.flags.get(RUN_ID.name, ("",))[0]
+    named = names_nodes(given.flags)
+    # With nodes named and no id, the newest run is that of the nodes, not that of this machine.
+    record = records.find(wanted, around.environ) if (wanted or not named) and given.verb != "list" else None
+    settings = resolve(given.flags, around.environ, around.cwd, record.given if record and not named else None)
+    return prepare_known(given.verb, settings, with_run(around, record), record)
 
 
 def _ask_password() -> str:

@@ -12,15 +12,42 @@ if TYPE_CHECKING:
 WIDTH = 100
 _FLAG_WIDTH = 34
 
+_WHERE = (
+    "A run of this machine is known by its id alone; for one that was started elsewhere name its nodes with -i, "
+    "--nodes or --hostfile."
+)
+
 DESCRIPTIONS = {
     "run": (
         "Launch one distributed madengine training over SSH on many nodes: check them, start one rank per node, "
         "show their output, stop all when one fails, and collect the results.\n\n"
         "Verbs: run (the default, so flags alone are a run), check (check the nodes, start nothing), "
-        "render (contact no host, show what would run)."
+        "render (contact no host, show what would run); and for a run that was started: status, logs, attach, stop, "
+        "list, collect."
     ),
     "check": "Check all nodes as before a run, report everything that is wrong, and start nothing.",
     "render": "Contact no host; show the inventory, the settings with their sources, and the command per rank.",
+    "status": (
+        "Tell how a run stands: per rank its state, runtime, last line and the age of its last output. "
+        f"Changes nothing. {_WHERE}"
+    ),
+    "logs": (
+        "Show what the ranks of a run have printed, and with -f what they print. Only looks: neither the lease of the "
+        f"run nor its ranks notice, and Ctrl-C ends the looking. {_WHERE}"
+    ),
+    "attach": (
+        "Take a run over again, as if its launcher had never left it: all its lines, the rule for the first failure, "
+        "the lease, the results. Ctrl-C stops the run (to watch it only, use logs -f). "
+        f"{_WHERE}"
+    ),
+    "stop": (
+        "End a run on all its nodes, look again, and say what is left. Returns when that is known; it can be repeated "
+        f"at any time. {_WHERE}"
+    ),
+    "list": (
+        "List the runs of this machine, the newest first; with -i, --nodes or --hostfile those that the nodes know."
+    ),
+    "collect": (f"Bring the logs of a run home, and if it has ended also its merged results and its verdict. {_WHERE}"),
 }
 
 EXAMPLES = (
@@ -28,6 +55,7 @@ EXAMPLES = (
     "launcher.py --model TAG --nodes 'node[01-16]' --master-port 5000 --timeout 7200 --additional-args '--some-flag'",
     "launcher.py check --model TAG --inventory cluster.yml --limit rack1",
     "launcher.py render --config launch.yml",
+    "launcher.py --detach --model TAG --nodes 'node[01-16]'   then: launcher.py status, logs -f, attach, collect, stop",
 )
 
 SOURCES = (
@@ -54,7 +82,7 @@ def default_hint(row: Setting[Any]) -> str:
 
 def plain_help(program: str, verb: str, rows: tuple[Setting[Any], ...]) -> str:
     """Return the help of a verb as plain text, flags by group."""
-    blocks = [_usage(program, verb), _paragraphs(DESCRIPTIONS[verb])]
+    blocks = [_usage(program, verb, rows), _paragraphs(DESCRIPTIONS[verb])]
     for group in dict.fromkeys(row.group for row in rows):
         entries = [_entry(row) for row in rows if row.group == group]
         blocks.append("\n".join([f"{group}:", *entries]))
@@ -66,9 +94,10 @@ def plain_help(program: str, verb: str, rows: tuple[Setting[Any], ...]) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def _usage(program: str, verb: str) -> str:
+def _usage(program: str, verb: str, rows: tuple[Setting[Any], ...]) -> str:
     """Return the first line; the verb run may be left out."""
-    return f"Usage: {program.replace(' run', ' [run]') if verb == 'run' else program} [FLAGS]"
+    words = "".join(f" [{row.metavar}]" for row in rows if row.positional)
+    return f"Usage: {program.replace(' run', ' [run]') if verb == 'run' else program}{words} [FLAGS]"
 
 
 def _paragraphs(text: str) -> str:
@@ -78,7 +107,7 @@ def _paragraphs(text: str) -> str:
 
 def _entry(row: Setting[Any]) -> str:
     """Return one flag with its help beside or below it."""
-    value = "" if row.kind == "switch" else f" {row.metavar}"
+    value = "" if row.kind == "switch" or row.positional else f" {row.metavar}"
     head = "  " + ", ".join(filter(None, (row.short, row.flag))) + value
     lines = textwrap.wrap(row.help + default_hint(row), WIDTH - _FLAG_WIDTH)
     indent = " " * _FLAG_WIDTH

@@ -11,15 +11,13 @@ import typer
 from typer.core import TyperCommand
 
 from madlaunch.cli_help import DESCRIPTIONS, EPILOG, default_hint, plain_help
-from madlaunch.settings_table import CHECK_ONLY, DRY_RUN, TABLE
+from madlaunch.settings_verbs import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from madlaunch.request import Mode
     from madlaunch.settings_model import Setting
-
-VERBS: tuple[Mode, ...] = ("run", "check", "render")
 
 
 @dataclass(frozen=True)
@@ -29,11 +27,6 @@ class Words:
     verb: Mode
     flags: dict[str, tuple[str, ...]]
     """The texts of the flags that were given, by setting name."""
-
-
-def settings_of(verb: str) -> tuple[Setting[Any], ...]:
-    """Return the settings that ``verb`` takes: the two switches that only turn a run into another verb are run's."""
-    return TABLE if verb == "run" else tuple(row for row in TABLE if row not in (CHECK_ONLY, DRY_RUN))
 
 
 class _PlainCommand(TyperCommand):
@@ -77,6 +70,9 @@ def _collector(verb: str, rows: tuple[Setting[Any], ...], found: list[Words]) ->
 
 def _annotation(row: Setting[Any]) -> Any:  # noqa: ANN401 - a type made at run time
     """Return the annotated type of one option; every option may be missing, the table has the defaults."""
+    if row.positional:
+        argument = typer.Argument(help=row.help, metavar=f"[{row.metavar}]", show_default=False)
+        return Annotated[str | None, argument]
     names = [f"{row.flag}/--no-{row.flag[2:]}" if row.kind == "switch" else row.flag]
     option = typer.Option(
         *names,

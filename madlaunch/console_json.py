@@ -17,11 +17,22 @@ render          host, node_rank, scripts {major version: {text, files {name: tex
 start           host, node_rank, command (secrets masked), rank_dir
 line            host, node_rank, text (colors and other escapes taken out)
 rank            outcome of one rank: host, node_rank, state, exit_code, signal, started_at_s, ended_at_s,
-                reason, performance [{model, performance, metric}], first_lines, last_lines, log_path
+                reason, performance [{model, performance, metric}], first_lines, last_lines, log_path,
+                clean (true: seen with nothing of the run left; null: nobody could look), left [text]
+folded_line     hosts, node_ranks (as shown: "0-15"), text; with --fold, in place of a line of each rank
+attempt         max_restarts, outcome [as in outcome]: all has failed, and all is started again
+chosen          purpose (the verb), run_id, status {run_id, model, owner, nnodes, state (running, ended, unknown),
+                ranks [{host, node_rank, state, attempt, exit_code, signal, ended_by, stop_reason, runtime_s,
+                last_line, last_output_age_s, log_size_bytes}], missing_ranks [rank], unreachable {host: reason}}
+runs            runs [{run_id, model, nnodes, started_at_s, state, hosts, owner, log_dir}], unreachable
+                {host: reason}
+running         host, node_rank (collect: this rank has not ended)
+stop            host, found, clean, processes_stopped
+stopped         run_id, found, clean [host], left {host: [text]}, unverified {host: reason}
 note            level (error, warning, note, output), text
 task_failed     host, task, action, message
 outcome         last line, once: run_id, state, exit_code, first_failure {host, node_rank, reason} or null,
-                ranks [as in rank], perf_csv, summary_json, reason
+                ranks [as in rank], perf_csv, summary_json, reason, attempt (0 for the first), attempts [outcome]
 ==============  ======================================================================================
 
 Texts are as the node gave them; secrets are masked. Keys may be added within schema 1, none changes or goes.
@@ -38,7 +49,9 @@ from typing import TYPE_CHECKING
 
 from madlaunch.console_style import Style
 from madlaunch.events import (
+    AttemptEnded,
     Event,
+    FoldedLine,
     HostReachable,
     HostUnreachable,
     Note,
@@ -50,6 +63,7 @@ from madlaunch.events import (
     RankStarted,
     TaskFailed,
 )
+from madlaunch.events_known import HostStopped, RankRuns, RunChosen, RunsListed, RunStopped
 
 if TYPE_CHECKING:
     from madlaunch.answers import RunOutcome
@@ -66,6 +80,7 @@ class JsonReporter:
     def __init__(self, voice: Voice, job: Job, clock: Callable[[], float] = time.time) -> None:
         self._voice = voice
         self._job = job
+        self._run_id = job.run_id
         self._clock = clock
 
     def begin(self) -> None:
@@ -91,16 +106,24 @@ class JsonReporter:
     def handle(self, event: Event) -> None:
         """Write what an event says; an event of many lines becomes as many objects, written at once."""
         now_s = round(self._clock(), 3)
+        if isinstance(event, RunChosen):
+            self._run_id = event.plan.run_id
         lines = [_object(name, keys, now_s) for name, keys in _said(event)]
         if lines:
             self._voice.out.say("\n".join(lines))
 
     def end(self, outcome: RunOutcome) -> None:
         """Write the outcome, the last line."""
-        self._write("outcome", {"run_id": self._job.run_id, **asdict(outcome)})
+        self._write("outcome", {"run_id": self._run_id, **asdict(outcome)})
 
     def _write(self, name: str, keys: dict[str, object]) -> None:
         self._voice.out.say(_object(name, keys, round(self._clock(), 3)))
+
+
+def list_object(event: RunsListed) -> str:
+    """Return the one object of a list of runs that no playbook had to tell."""
+    ((name, keys),) = _said(event)
+    return _object(name, keys, round(time.time(), 3))
 
 
 def _object(name: str, keys: dict[str, object], now_s: float) -> str:
@@ -157,6 +180,42 @@ def _(event: RankStarted) -> Iterable[tuple[str, dict[str, object]]]:
 @_said.register
 def _(event: RankEnded) -> Iterable[tuple[str, dict[str, object]]]:
     yield "rank", asdict(event.outcome)
+
+
+@_said.register
+def _(event: FoldedLine) -> Iterable[tuple[str, dict[str, object]]]:
+    yield "folded_line", {**asdict(event), "text": _PLAIN.safe(event.text)}
+
+
+@_said.register
+def _(event: AttemptEnded) -> Iterable[tuple[str, dict[str, object]]]:
+    yield "attempt", asdict(event)
+
+
+@_said.register
+def _(event: RunChosen) -> Iterable[tuple[str, dict[str, object]]]:
+    status = {**asdict(event.status), "unreachable": dict(event.status.unreachable)}
+    yield "chosen", {"purpose": event.purpose, "run_id": event.plan.run_id, "status": status}
+
+
+@_said.register
+def _(event: RunsListed) -> Iterable[tuple[str, dict[str, object]]]:
+    yield "runs", {"runs": [asdict(run) for run in event.runs], "unreachable": dict(event.unreachable)}
+
+
+@_said.register
+def _(event: RankRuns) -> Iterable[tuple[str, dict[str, object]]]:
+    yield "running", asdict(event)
+
+
+@_said.register
+def _(event: HostStopped) -> Iterable[tuple[str, dict[str, object]]]:
+    yield "stop", asdict(event)
+
+
+@_said.register
+def _(event: RunStopped) -> Iterable[tuple[str, dict[str, object]]]:
+    yield "stopped", asdict(event.facts)
 
 
 @_said.register

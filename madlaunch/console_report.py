@@ -114,6 +114,23 @@ def first_failure(outcome: RunOutcome, style: Style) -> list[str]:
     return lines
 
 
+def attempt_end(outcome: RunOutcome, max_restarts: int, style: Style) -> list[str]:
+    """Return why an attempt failed and that all is started again."""
+    count = f"attempt {outcome.attempt + 1} of at most {max_restarts + 1}"
+    again = "clean on all hosts; starting every rank again"
+    return ["", *first_failure(outcome, style), f"{style.symbol('warn')} {count} failed; {again}"]
+
+
+def cleanliness(outcome: RunOutcome, run_id: str, style: Style) -> list[str]:
+    """Return on how many hosts nothing of the run is left, as it was seen, and what to do about the others."""
+    count, unclean = len(outcome.ranks), outcome.unclean
+    lines = [f"{style.symbol('bad' if unclean else 'good')} clean on {count - len(unclean)}/{count} hosts"]
+    for rank in unclean:
+        seen = f"left: {'; '.join(rank.left)}" if rank.left else "could not be looked at"
+        lines.append(f"  {rank.host} (rank {rank.node_rank}): {style.safe(_indented(seen, 4))}")
+    return [*lines, f"  later: launcher.py stop {run_id}"] if unclean else lines
+
+
 def rank_table(ranks: Iterable[RankOutcome], style: Style) -> list[str]:
     """Return the table of who did what, no wider than the stream."""
     table = Table(box=box.SIMPLE_HEAD if style.unicode else box.ASCII2, pad_edge=False, show_edge=False)

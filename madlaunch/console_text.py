@@ -6,9 +6,12 @@ from __future__ import annotations
 from functools import singledispatchmethod
 from typing import TYPE_CHECKING
 
+from madlaunch import console_known as known
 from madlaunch import console_report as report
 from madlaunch.events import (
+    AttemptEnded,
     Event,
+    FoldedLine,
     HostReachable,
     HostUnreachable,
     Note,
@@ -20,6 +23,7 @@ from madlaunch.events import (
     RankStarted,
     TaskFailed,
 )
+from madlaunch.events_known import HostStopped, RankRuns, RunChosen, RunsListed, RunStopped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,10 +38,15 @@ _ENDINGS = {
     "ok": ("good", "Multi-node training completed successfully!"),
     "failed": ("bad", "Multi-node training failed"),
     "timeout": ("bad", "Multi-node training was ended by its time limit"),
+    "silence": ("bad", "Multi-node training was ended by its silence limit"),
     "interrupted": ("bad", "Interrupted"),
     "preflight": ("bad", "Not ready: nothing was started"),
     "refused": ("bad", "The plan was refused"),
     "broken": ("bad", "The launcher could not follow the run to its end"),
+    "detached": ("good", "The run is up and goes on by itself"),
+    "left": ("bad", "The run was stopped, but not all of it ended"),
+    "unverified": ("bad", "The run was stopped where its nodes could be reached"),
+    "partly": ("bad", "Not every node told"),
 }
 
 
@@ -49,6 +58,8 @@ class TextReporter:
         self._job = job
         self._request = request
         self._verbose = verbose
+        self._run_id = request.run_id
+        self._log_dir = str(job.log_dir)
         self._planned = 0
         self._reachable = 0
         self._unreachable: set[str] = set()
@@ -144,9 +155,50 @@ class TextReporter:
         self._voice.out.say(report.rank_end(event.outcome, self._voice.style))
 
     @_show.register
+    def _(self, event: FoldedLine) -> None:
+        self._voice.out.say(f"[{event.hosts}:{event.node_ranks}] {self._voice.style.safe(event.text)}")
+
+    @_show.register
+    def _(self, event: AttemptEnded) -> None:
+        self._started = False
+        self._lines(report.attempt_end(event.outcome, event.max_restarts, self._voice.style))
+
+    @_show.register
     def _(self, event: RankRendered) -> None:
         # Shown at the end, in the order of the ranks: the hosts answer in any order.
         self._rendered.append(event)
+
+    @_show.register
+    def _(self, event: RunChosen) -> None:
+        status, style = event.status, self._voice.style
+        # Only the nodes may have known which run is meant.
+        self._run_id, self._log_dir = event.plan.run_id, event.plan.log_dir or self._log_dir
+        if event.purpose == "status":
+            self._lines(known.run_status(status, style))
+        elif event.purpose != "logs":
+            doing = {"attach": "Following", "stop": "Stopping", "collect": "Collecting"}[event.purpose]
+            self._voice.out.say(style.paint("strong", f"{doing} run {event.plan.run_id} ({status.state})"))
+        if event.purpose == "attach":
+            self._voice.out.say(f"Nodes: {', '.join(host.name for host in event.plan.hosts)}")
+            self._voice.out.say(f"Ctrl-C stops the run; to watch it only: launcher.py logs {event.plan.run_id} -f")
+
+    @_show.register
+    def _(self, event: RunsListed) -> None:
+        self._lines(known.runs_table(event.runs, self._voice.style))
+        self._lines(known.unreachable(event.unreachable.items(), self._voice.style))
+
+    @_show.register
+    def _(self, event: RankRuns) -> None:
+        self._say("note", f"{event.host} (rank {event.node_rank}) has not ended; its log so far is here")
+
+    @_show.register
+    def _(self, event: HostStopped) -> None:
+        what = f"{event.processes_stopped} process(es) stopped" if event.processes_stopped else "nothing was running"
+        self._say("good" if event.clean else "bad", f"{event.host}: {what}{'' if event.clean else ', not clean'}")
+
+    @_show.register
+    def _(self, event: RunStopped) -> None:
+        self._lines(known.stopped(event.facts, self._voice.style))
 
     @_show.register
     def _(self, event: TaskFailed) -> None:
@@ -164,17 +216,20 @@ class TextReporter:
         """Show the results, or why there are none; in a dry run what would run on each rank."""
         for rendered in sorted(self._rendered, key=lambda each: each.node_rank):
             self._lines(report.scripts(rendered))
-        shown = self._job.mode == "run" and any(rank.state != "not_started" for rank in outcome.ranks)
+        judged = self._job.mode in {"run", "attach", "collect"} and outcome.state != "detached"
+        shown = judged and any(rank.state != "not_started" for rank in outcome.ranks)
         if shown:
             self._lines(self._results(outcome))
         kind, text = _ENDINGS.get(outcome.state, ("bad", outcome.state))
         if outcome.state == "preflight" and self._reported:
             return  # the report has said it
-        if outcome.state == "ok" and self._job.mode != "run":
+        if outcome.state == "clean" or (outcome.state == "ok" and not shown and self._job.mode != "run"):
             return
         reason = f": {outcome.reason}" if outcome.reason and not shown else ""
         code = "" if outcome.exit_code == 0 else f" (exit code {outcome.exit_code})"
         self._say(kind, f"{text}{reason}{code}")
+        if outcome.state == "detached":
+            self._lines(known.come_back(self._run_id))
 
     def _results(self, outcome: RunOutcome) -> list[str]:
         style = self._voice.style
@@ -183,7 +238,7 @@ class TextReporter:
         # With a first failure its reason is above already.
         reason = "" if outcome.first_failure else outcome.reason.replace("\n", " ")
         places = (
-            ("Verdict", reason), ("Run id", self._request.run_id), ("Logs", str(self._job.log_dir)),
+            ("Verdict", reason), ("Run id", self._run_id), ("Logs", self._log_dir),
             ("Performance", outcome.perf_csv), ("Summary", outcome.summary_json),
         )  # fmt: skip
         return [
@@ -191,6 +246,7 @@ class TextReporter:
             style.paint("strong", "Training Results:"),
             *report.first_failure(outcome, style),
             *report.rank_table(outcome.ranks, style),
+            *report.cleanliness(outcome, self._run_id, style),
             *(f"{label}: {style.safe(text)}" for label, text in places if text),
             f"{style.symbol(kind)} Successful nodes: {good}/{len(outcome.ranks)}",
         ]
@@ -199,4 +255,6 @@ class TextReporter:
         self._voice.out.say(f"{self._voice.style.symbol(kind)} {text}")
 
     def _lines(self, lines: Iterable[str]) -> None:
-        self._voice.out.say("\n".join(lines))
+        text = "\n".join(lines)
+        if text:
+            self._voice.out.say(text)

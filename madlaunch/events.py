@@ -7,11 +7,21 @@ carries ``madlaunch: {"kind": ...}``; live lines arrive as the ``stdout`` of ``v
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from madlaunch.answers import Finding, Json, Plan, PreparedHost, RankOutcome, RunOutcome, mapping_at
+from madlaunch.events_known import (
+    KNOWN_READERS,
+    HostStopped,
+    RankRuns,
+    RunChosen,
+    RunsListed,
+    RunStopped,
+    read_chosen,
+)
 
 
 class OutputLine(NamedTuple):
@@ -19,6 +29,15 @@ class OutputLine(NamedTuple):
 
     host: str
     node_rank: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoldedLine:
+    """One line that several ranks have printed: ``node[01-16]``, ``0-15`` and the text."""
+
+    hosts: str
+    node_ranks: str
     text: str
 
 
@@ -103,6 +122,14 @@ class RankEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptEnded:
+    """The whole gang has ended badly and is started again."""
+
+    outcome: RunOutcome
+    max_restarts: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """The run has its verdict."""
 
@@ -148,15 +175,23 @@ Event = (
     | RankRendered
     | RankStarted
     | OutputLines
+    | FoldedLine
     | RankEnded
+    | AttemptEnded
     | RunEnded
+    | RunChosen
+    | RunsListed
+    | RankRuns
+    | HostStopped
+    | RunStopped
     | Note
     | TaskFailed
     | PlayEnded
 )
 
-_REQUEST_ACTIONS = ("launch_plan", "job_render", "validate_argument_spec")
+_REQUEST_ACTIONS = ("launch_plan", "job_render", "job_select", "validate_argument_spec")
 _TEXT_EVENTS = frozenset({"verbose", "warning", "system_warning", "deprecated", "error"})
+_FOLDED = re.compile(r"\[(?P<hosts>[^ ]+):(?P<ranks>[0-9]+[-,][0-9,-]+)\] (?P<text>.*)\Z", re.DOTALL)
 _LEVELS = {"[WARNING]: ": "warning", "[ERROR]: ": "error", "[DEPRECATION WARNING]: ": "output"}
 
 
@@ -166,6 +201,7 @@ class Translator:
     def __init__(self) -> None:
         self._labels: dict[str, tuple[str, int]] = {}
         self._speakers: frozenset[str] = frozenset()
+        self._folds = False
 
     def translate(self, raw: Json) -> list[Event]:
         """Return what one event of ansible-runner says; nothing for an event that does not matter here.
@@ -203,6 +239,8 @@ class Translator:
         kind = answer.get("kind")
         if kind == "plan" and not failed:
             return self._plan(answer)
+        if kind == "chosen" and not failed:
+            return read_chosen(answer, self._plan(answer).plan)
         if kind == "probe" and not failed:
             return HostReachable(host)
         read = _READERS.get(str(kind))
@@ -214,6 +252,7 @@ class Translator:
         plan = Plan.from_mapping(mapping_at(answer, "plan"))
         self._labels = {f"[{host.name}:{host.node_rank}": (host.name, host.node_rank) for host in plan.hosts}
         self._speakers = frozenset(f"{host.name} (rank {host.node_rank})" for host in plan.hosts)
+        self._folds = plan.document.get("fold") is True
         return PlanMade(plan)
 
     def _text(self, stdout: str) -> list[Event]:
@@ -231,10 +270,15 @@ class Translator:
                 if lines:
                     events.append(OutputLines(tuple(lines)))
                     lines = []
-                events.append(self._note(line))
+                events.append(self._folded(line) or self._note(line))
         if lines:
             events.append(OutputLines(tuple(lines)))
         return events
+
+    def _folded(self, line: str) -> FoldedLine | None:
+        """Return a line of several ranks; what a rank prints cannot look like one, as its own label comes first."""
+        match = _FOLDED.match(line) if self._folds else None
+        return FoldedLine(match["hosts"], match["ranks"], match["text"]) if match else None
 
     def _note(self, line: str) -> Note:
         """Tell what the collection says about a rank, and Ansible's warnings, from Ansible's ordinary output."""
@@ -300,10 +344,18 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
+def _attempt(answer: Json) -> AttemptEnded:
+    allowed = answer.get("max_restarts")
+    outcome = RunOutcome.from_mapping(mapping_at(answer, "outcome"))
+    return AttemptEnded(outcome, allowed if isinstance(allowed, int) else 0)
+
+
 _READERS: Mapping[str, Callable[[Json], Event]] = {
     "preflight": _preflight,
     "start": _started,
     "rank": lambda answer: RankEnded(RankOutcome.from_mapping(mapping_at(answer, "outcome"))),
     "result": lambda answer: RunEnded(RunOutcome.from_mapping(mapping_at(answer, "outcome"))),
+    "attempt": _attempt,
     "render": _rendered,
+    **KNOWN_READERS,
 }

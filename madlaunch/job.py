@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from madlaunch.connection import Connection, build_connection
@@ -11,6 +11,7 @@ from madlaunch.errors import UsageError
 from madlaunch.hostlist_ranges import MAX_NODES
 from madlaunch.hosts import build_inventory, inventory_names
 from madlaunch.inputs import local_path, read_env_file, read_key, read_password
+from madlaunch.job_given import given_texts
 from madlaunch.job_nodes import choose_nodes
 from madlaunch.request import ConsoleOptions, Mode, PlayRequest, SettingRow
 from madlaunch.secrets import Secrets
@@ -31,6 +32,7 @@ from madlaunch.settings_table import (
     TIMEOUT,
     VERBOSE,
 )
+from madlaunch.settings_verbs import settings_of
 from madlaunch.variables import RunPlace, Variables, build_variables
 
 if TYPE_CHECKING:
@@ -64,7 +66,9 @@ class Job:
     notes: tuple[str, ...]
     """What the user should know before the run starts; each is shown once."""
     settings: tuple[SettingRow, ...]
-    """Every setting with its source, for a dry run and for the record."""
+    """Every setting of the verb with its source, for a dry run and for the record."""
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The texts by which the nodes are found again, for the record."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +135,10 @@ def prepare(verb: Mode, settings: Settings, around: Surroundings) -> Launch:
     variables = build_variables(settings, place, env_secrets, foreign_inventory=foreign)
     secrets = Secrets(password.secret, env_secrets)
     return Launch(
-        job=_job(mode, settings, choice, place, _notes(settings, around, choice, password)),
+        job=replace(
+            _job(mode, settings, choice, place, notes_of(settings, around, choice, password)),
+            given=given_texts(settings, choice, around.cwd),
+        ),
         request=_request(settings, around, choice, _Parts(mode, connection, variables, secrets)),
         options=ConsoleOptions("json" if settings[OUTPUT] == "json" else "text", settings[VERBOSE]),
     )
@@ -181,7 +188,7 @@ def _job(mode: Mode, settings: Settings, choice: NodeChoice, place: RunPlace, no
         timeout_s=settings[TIMEOUT],
         log_dir=place.log_dir,
         notes=notes,
-        settings=settings.rows(),
+        settings=rows_of(mode, settings),
     )
 
 
@@ -192,7 +199,13 @@ def _log_dir(settings: Settings, around: Surroundings) -> Path:
     return local_path(settings[LOG_DIR], around.cwd) / around.run_id
 
 
-def _notes(settings: Settings, around: Surroundings, choice: NodeChoice, password: Password) -> tuple[str, ...]:
+def rows_of(verb: Mode, settings: Settings) -> tuple[SettingRow, ...]:
+    """Return the settings that the verb takes, for a display."""
+    names = {row.name for row in settings_of("run" if verb == "render" else verb)}
+    return tuple(row for row in settings.rows() if row.name in names)
+
+
+def notes_of(settings: Settings, around: Surroundings, choice: NodeChoice, password: Password) -> tuple[str, ...]:
     """Return what the user should know, in the order in which it was found."""
     notes = [*misspelled_variables(TABLE, around.environ), *choice.notes, *password.notes]
     if settings[HOST_KEY_CHECKING] == "off":

@@ -23,6 +23,7 @@ from madlaunch.errors import (
     EXIT_USAGE,
 )
 from madlaunch.events import (
+    AttemptEnded,
     Event,
     HostReachable,
     HostUnreachable,
@@ -35,6 +36,7 @@ from madlaunch.events import (
     RunEnded,
     TaskFailed,
 )
+from madlaunch.events_known import RunChosen, RunsListed, RunStopped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,13 +55,18 @@ class Progress:
     ended: Mapping[int, RankOutcome] = field(default_factory=lambda: MappingProxyType({}))
     failures: tuple[TaskFailed, ...] = ()
     verdict: RunOutcome | None = None
+    chosen: RunChosen | None = None
+    listed: RunsListed | None = None
+    stopped: RunStopped | None = None
     play: PlayEnded | None = None
+    attempts: tuple[RunOutcome, ...] = ()
     interrupted: bool = False
 
     @property
     def may_have_started(self) -> bool:
         """Whether a rank may run on some node: from a good preflight on, nobody can be sure of the contrary."""
-        return bool(self.started) or (self.preflight is not None and self.preflight.ok)
+        attached = self.chosen is not None and self.chosen.purpose == "attach"
+        return attached or bool(self.started) or (self.preflight is not None and self.preflight.ok)
 
 
 @singledispatch
@@ -115,8 +122,31 @@ def _(event: TaskFailed, progress: Progress) -> Progress:
 
 
 @_fold.register
+def _(event: AttemptEnded, progress: Progress) -> Progress:
+    # All starts again; who comes late from now on belongs to the next attempt.
+    nobody: Mapping[int, RankStarted] = MappingProxyType({})
+    no_end: Mapping[int, RankOutcome] = MappingProxyType({})
+    return replace(progress, started=nobody, ended=no_end, failures=(), attempts=_all_attempts(event.outcome))
+
+
+@_fold.register
 def _(event: RunEnded, progress: Progress) -> Progress:
     return replace(progress, verdict=event.outcome)
+
+
+@_fold.register
+def _(event: RunChosen, progress: Progress) -> Progress:
+    return replace(progress, chosen=event, plan=event.plan)
+
+
+@_fold.register
+def _(event: RunsListed, progress: Progress) -> Progress:
+    return replace(progress, listed=event)
+
+
+@_fold.register
+def _(event: RunStopped, progress: Progress) -> Progress:
+    return replace(progress, stopped=event)
 
 
 @_fold.register
@@ -124,15 +154,31 @@ def _(event: PlayEnded, progress: Progress) -> Progress:
     return replace(progress, play=event)
 
 
+def _all_attempts(outcome: RunOutcome) -> tuple[RunOutcome, ...]:
+    return (*outcome.attempts, replace(outcome, attempts=()))
+
+
 def conclude(progress: Progress) -> RunOutcome:
     """Return the outcome of a play that has ended (or was given up)."""
     if progress.verdict is not None:
         return progress.verdict
+    return replace(_concluded(progress), attempt=len(progress.attempts), attempts=progress.attempts)
+
+
+def _concluded(progress: Progress) -> RunOutcome:
+    if progress.stopped is not None:
+        return _of_stop(progress.stopped)
+    if progress.interrupted and progress.chosen is not None and not progress.may_have_started:
+        return RunOutcome("interrupted", EXIT_INTERRUPTED, reason="the run itself was not touched by this")
     ranks = _ranks(progress)
     if progress.interrupted:
         return RunOutcome("interrupted", EXIT_INTERRUPTED, ranks=ranks, reason=_interrupt_reason(progress))
     if progress.may_have_started and (progress.started or progress.failures):
         return _unfinished(progress, ranks)
+    # The nodes that were not reached may know a run that could not be chosen.
+    unchosen = progress.unreachable and any(failure.action.endswith("job_select") for failure in progress.failures)
+    if progress.chosen is not None or progress.listed is not None or unchosen:
+        return _of_look(progress)
     return replace(_before_start(progress), ranks=ranks)
 
 
@@ -143,7 +189,7 @@ def _ranks(progress: Progress) -> tuple[RankOutcome, ...]:
 
 
 def _unknown(progress: Progress, host: str, node_rank: int) -> RankOutcome:
-    if node_rank in progress.started:
+    if node_rank in progress.started or progress.chosen is not None:
         reason = "started, but its end was not seen; it may still run on the host until its lease or time limit ends it"
         return RankOutcome(host, node_rank, "lost", reason=progress.unreachable.get(host, "") or reason)
     failed = [failure.message for failure in progress.failures if failure.host == host]
@@ -178,6 +224,33 @@ def _unfinished(progress: Progress, ranks: tuple[RankOutcome, ...]) -> RunOutcom
 
 def _first(ranks: list[RankOutcome]) -> FirstFailure | None:
     return FirstFailure(ranks[0].host, ranks[0].node_rank, ranks[0].reason) if ranks else None
+
+
+def _of_stop(event: RunStopped) -> RunOutcome:
+    """Conclude a stop: it is well when every host was seen to be clean."""
+    facts = event.facts
+    seen = f"clean on {len(facts.clean)}/{facts.count} hosts"
+    if facts.left:
+        return RunOutcome("left", EXIT_RANK_FAILED, reason=f"{seen}; something is left on {', '.join(facts.left)}")
+    if facts.unverified:
+        return RunOutcome("unverified", EXIT_PREFLIGHT, reason=f"{seen}; not looked at: {', '.join(facts.unverified)}")
+    return RunOutcome("clean", EXIT_OK, reason=seen if facts.found else f"{seen}; nothing of the run was there")
+
+
+def _of_look(progress: Progress) -> RunOutcome:
+    """Conclude a look at runs: it is well when every host told."""
+    told = progress.chosen.status.unreachable if progress.chosen else {}
+    silent = sorted({*told, *progress.unreachable, *(progress.listed.unreachable if progress.listed else ())})
+    if silent and not progress.failures:
+        return RunOutcome("partly", EXIT_PREFLIGHT, reason=f"no answer from {', '.join(silent)}")
+    if progress.failures and progress.chosen is None:
+        return RunOutcome("partly", EXIT_PREFLIGHT, reason=progress.failures[0].message)
+    if progress.failures:
+        failure = progress.failures[0]
+        return RunOutcome("partly", EXIT_PREFLIGHT, reason=f"{failure.host}: {failure.message}")
+    if progress.play is None or progress.play.return_code != 0:
+        return RunOutcome("broken", EXIT_LAUNCHER, reason="the playbook ended before it had done everything")
+    return RunOutcome("ok", EXIT_OK)
 
 
 def _before_start(progress: Progress) -> RunOutcome:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from madlaunch.secrets import Secrets
 
-Mode = Literal["run", "check", "render"]
-"""``run`` starts ranks; ``check`` is the preflight alone; ``render`` contacts no host (dry run)."""
+Mode = Literal["run", "check", "render", "status", "logs", "attach", "stop", "list", "collect"]
+"""``run`` starts ranks; ``check`` is the preflight alone; ``render`` contacts no host (dry run). The others are about
+a run that was started before; of them only ``attach`` follows it to its end, as ``run`` does."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ class PlayRequest:
     they go into a file of mode 0600, never onto a command line, and are not in the ``repr``.
     """
 
-    playbook: Literal["launch.yml", "check.yml"]
+    playbook: str
+    """Of the collection: ``launch.yml``."""
     inventory: dict[str, Any]
     """Static Ansible inventory (``{"all": {"hosts": ..., "vars": ...}}``). With ``inventory_sources`` it holds
     variables only and is to be the LAST source, so that an explicit flag beats the ``all`` group of the user's
@@ -65,5 +67,6 @@ class PlayRequest:
     environment: dict[str, str]
     """Additional environment of ``ansible-playbook`` (``ANSIBLE_*``); no secret in it."""
     run_id: str
+    """'' when only the nodes can tell which run is meant."""
     record_dir: Path
-    """Directory of this run's record on the control node (not yet created)."""
+    """Directory of this run's record on the control node (not yet created); without a run id, the one above it."""

@@ -7,6 +7,7 @@ secret. The logs of the ranks lie beside it, or where ``--log-dir`` said; the re
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -43,6 +44,8 @@ class RunRecord:
     inventory_sources: tuple[str, ...] = ()
     settings: tuple[Mapping[str, str], ...] = ()
     """Per setting: name, value, source, group."""
+    given: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The texts by which the nodes are found and logged in to again, by setting name; no password is among them."""
     plan: Json = field(default_factory=dict)
     ended_at_s: float | None = None
     exit_code: int | None = None
@@ -67,6 +70,7 @@ class RunRecord:
         parts["outcome"] = RunOutcome.from_mapping({**outcome, "results": outcome}) if outcome else None
         parts["inventory_sources"] = tuple(parts["inventory_sources"])  # type: ignore[arg-type] # checked by the caller's except
         parts["settings"] = tuple(parts["settings"])  # type: ignore[arg-type] # the same
+        parts["given"] = {name: _texts(value) for name, value in mapping_at(source, "given").items()}
         return cls(**parts)  # type: ignore[arg-type] # the same
 
 
@@ -99,6 +103,20 @@ def create_directory(directory: Path) -> None:
     if (directory / RECORD_NAME).exists():
         problem = f"run id {directory.name!r} is taken: {directory} holds its record"
         raise RecordError(problem, next_step="give another run id, or none to have one made")
+
+
+def hold(directory: Path) -> bool:
+    """Take the run of a record until this process ends, however it ends; false if another process has it."""
+    try:
+        # Never closed: the kernel gives the lock back with the process. Programs started from here do not inherit it.
+        handle = os.open(directory / "following", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        return False
+    except OSError as error:
+        raise _write_error(directory, error) from error
+    return True
 
 
 def write_record(directory: Path, record: RunRecord) -> None:
@@ -158,6 +176,10 @@ def without_secrets(value: object) -> object:
     if isinstance(value, (list, tuple)):
         return [without_secrets(item) for item in value]
     return value
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(item) for item in value) if isinstance(value, (list, tuple)) else (str(value),)
 
 
 def _is_secret(name: str, value: object) -> bool:

@@ -10,14 +10,17 @@ import time
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from madlaunch import __version__, runs
+from madlaunch.answers import RunOutcome
 from madlaunch.console import Reporter, Voice
-from madlaunch.console_json import JsonReporter
+from madlaunch.console_json import JsonReporter, list_object
+from madlaunch.console_known import come_back, runs_table
 from madlaunch.console_text import TextReporter
-from madlaunch.errors import EXIT_INTERRUPTED, LauncherError
-from madlaunch.events import Event, PlanMade, RankEnded
+from madlaunch.errors import EXIT_INTERRUPTED, LauncherError, UsageError
+from madlaunch.events import AttemptEnded, Event, PlanMade, RankEnded
+from madlaunch.events_known import RunChosen, RunsListed
 from madlaunch.outcome import Progress, conclude, fold
 from madlaunch.run import Play
 
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
-    from madlaunch.answers import RunOutcome
+    from madlaunch.answers_known import RunOverview
     from madlaunch.job import Job
     from madlaunch.request import ConsoleOptions, PlayRequest
 
@@ -34,6 +37,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # collection of what is there; a host that was lost takes its connection timeout besides.
 _STOP_GRACES = 3
 _LEAVE_AT = 2
+# These follow a run to its end, and so end it when they are interrupted.
+_FOLLOWING = ("run", "attach")
 _STOP_LIMIT_S = 180.0
 
 
@@ -86,6 +91,8 @@ class Session:
         self._progress = Progress()
         self._interrupts = Interrupts()
         self._stop_by_s: float | None = None
+        self._run_id = request.run_id
+        self._record_dir = request.record_dir
         self._kept = job.mode == "run"
         self._record = runs.RunRecord(
             run_id=request.run_id,
@@ -97,6 +104,7 @@ class Session:
             inventory=runs.masked(request.inventory),
             inventory_sources=request.inventory_sources,
             settings=tuple(asdict(row) for row in job.settings),
+            given=job.given,
         )
 
     def run(self, play: Playing) -> int:
@@ -119,6 +127,8 @@ class Session:
                     raise
             outcome = conclude(self._progress)
             self._close(outcome)
+            if self._job.mode == "stop" and outcome.state == "clean":
+                self._note_stop()
             self._reporter.end(outcome)
             return outcome.exit_code
 
@@ -128,7 +138,9 @@ class Session:
             self._reporter.handle(event)
             if isinstance(event, PlanMade):
                 self._save(plan=runs.masked(event.plan.document))
-            elif isinstance(event, RankEnded):
+            elif isinstance(event, RunChosen):
+                self._chosen(event)
+            elif isinstance(event, (RankEnded, AttemptEnded)):
                 # So that a launcher that is killed later leaves what it knew.
                 self._save(outcome=conclude(self._progress))
 
@@ -150,14 +162,19 @@ class Session:
         plan = self._progress.plan
         grace_s = plan.grace_s if plan else 0
         self._stop_by_s = time.monotonic() + _STOP_GRACES * grace_s + _STOP_LIMIT_S
-        if self._job.mode == "run":
+        if self._job.mode in _FOLLOWING:
             self._request_stop()
-        if self._job.mode == "run" and self._progress.may_have_started:
+        if self._job.mode in _FOLLOWING and self._progress.may_have_started:
             text = "interrupted: stopping every rank and waiting for it; once more to leave at once"
             self._reporter.note("warning", text)
             return
-        self._reporter.note("warning", "interrupted before anything was started")
+        told = {"run": "interrupted before anything was started", "stop": self._again("interrupted", "stop")}
+        self._reporter.note("warning", told.get(self._job.mode, "interrupted"))
         play.cancel()
+
+    def _again(self, what: str, *verbs: str) -> str:
+        """Return what happened to the session, and the commands by which the run is found again."""
+        return "\n".join((f"{what}; the run is known as {self._run_id}:", *come_back(self._run_id, *verbs)))
 
     def _request_stop(self) -> None:
         """Leave the stop request where the followers of the collection look for it."""
@@ -179,10 +196,11 @@ class Session:
         self._progress = replace(self._progress, interrupted=True)
         outcome = conclude(self._progress)
         self._close(outcome)
-        if self._job.mode == "run":
+        if self._job.mode in _FOLLOWING and self._progress.may_have_started:
             self._request_stop()
-            left = f"left run {self._request.run_id} while it was stopping; the nodes end it when its lease runs out"
-            self._reporter.note("warning", left)
+            # The lease is not lifted: it ends a rank that the request to stop did not reach.
+            left = "left while the ranks were being asked to stop, and nobody has seen their end"
+            self._reporter.note("warning", self._again(left, "status", "stop"))
         self._reporter.end(outcome)
         return EXIT_INTERRUPTED
 
@@ -192,9 +210,52 @@ class Session:
         if self._kept:
             runs.create_directory(self._request.record_dir)
             self._save()
+        if self._job.mode in _FOLLOWING and self._request.run_id:
+            self._hold()
+
+    def _hold(self) -> None:
+        """Be the only one on this machine that follows the run: two would write the same logs.
+
+        Raises:
+            UsageError: Another launcher follows it.
+        """
+        if runs.hold(self._record_dir):
+            return
+        problem = f"another launcher on this machine follows run {self._run_id}"
+        next_step = f"watch it with: launcher.py logs {self._run_id} -f"
+        raise UsageError(problem, allowed="one launcher for a run", next_step=next_step)
+
+    def _chosen(self, event: RunChosen) -> None:
+        """Go on with the record of the run that is followed again, or brought home; make it if there is none."""
+        self._run_id = event.plan.run_id
+        if event.purpose not in {"attach", "collect"}:
+            return
+        if not self._request.run_id:
+            self._record_dir = self._request.record_dir / self._run_id
+        try:
+            self._record_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._record = runs.read_record(self._record_dir)
+        except (OSError, runs.RecordError):
+            self._record = replace(self._record, run_id=self._run_id, model=event.plan.model, mode="run")
+            self._record = replace(self._record, log_dir=event.plan.log_dir, given=self._job.given)
+            self._record = replace(self._record, plan=runs.masked(event.plan.document))
+        self._kept = event.purpose == "attach" or event.status.state == "ended"
+        if self._kept:
+            self._save(ended_at_s=None)
 
     def _close(self, outcome: RunOutcome) -> None:
         self._save(outcome=outcome, exit_code=outcome.exit_code, ended_at_s=time.time())
+
+    def _note_stop(self) -> None:
+        """Write the end of a run that nobody follows on this machine; a launcher that follows it writes its own."""
+        with suppress(OSError, runs.RecordError):
+            directory = self._request.record_dir if self._request.run_id else self._request.record_dir / self._run_id
+            record = runs.read_record(directory)
+            left = record.ended_at_s is None or (record.outcome is not None and record.outcome.state == "detached")
+            if left and runs.hold(directory):
+                outcome = RunOutcome("stopped", EXIT_INTERRUPTED, reason="stopped by the verb stop")
+                ended = replace(record, outcome=outcome, exit_code=outcome.exit_code, ended_at_s=time.time())
+                runs.write_record(directory, ended)
 
     def _save(self, **changes: object) -> None:
         """Write the record, changed; a full disk must not end a run that goes on."""
@@ -202,7 +263,7 @@ class Session:
         if not self._kept:
             return
         try:
-            runs.write_record(self._request.record_dir, self._record)
+            runs.write_record(self._record_dir, self._record)
         except runs.RecordError as error:
             if self._progress.plan is None:
                 raise
@@ -215,6 +276,15 @@ def reporter_for(request: PlayRequest, job: Job, options: ConsoleOptions) -> Rep
     if options.output == "json":
         return JsonReporter(voice, job)
     return TextReporter(voice, job, request, verbose=options.verbose)
+
+
+def show_list(output: Literal["text", "json"], found: tuple[RunOverview, ...]) -> None:
+    """Show the runs of this machine, which no playbook has to tell."""
+    voice = Voice.standard((), os.environ)
+    if output == "json":
+        voice.out.say(list_object(RunsListed(found, {})))
+    else:
+        voice.out.say("\n".join(runs_table(found, voice.style)))
 
 
 def run_session(request: PlayRequest, job: Job, options: ConsoleOptions) -> int:

@@ -25,7 +25,9 @@ class Strength(IntEnum):
     DEFAULT = 0
     FILE = 1
     ENVIRONMENT = 2
-    FLAG = 3
+    RECORD = 3
+    """What is done with a run again goes to the nodes and logins that it was started with."""
+    FLAG = 4
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,14 @@ class Setting(Generic[T]):
     metavar: str = "TEXT"
     short: str = ""
     """A second, short flag."""
+    positional: bool = False
+    """A word of its own instead of a flag; it has no environment variable and no key."""
 
     @property
     def flag(self) -> str:
-        """The long flag: ``--master-port``."""
+        """The long flag: ``--master-port``; of a word of its own its name in the help."""
+        if self.positional:
+            return self.metavar
         return "--" + self.name.replace("_", "-")
 
     @property
@@ -132,6 +138,8 @@ class Settled(Generic[T]):
 
     value: T
     source: Source
+    texts: tuple[str, ...] = ()
+    """What was given, as it was given."""
 
 
 class Settings:
@@ -149,6 +157,10 @@ class Settings:
     def source(self, setting: Setting[Any]) -> Source:
         """Return where the value of ``setting`` came from."""
         return self._settled[setting.name].source
+
+    def texts(self, setting: Setting[Any]) -> tuple[str, ...]:
+        """Return the texts that ``setting`` was given; nothing for a default."""
+        return self._settled[setting.name].texts
 
     def is_given(self, setting: Setting[Any]) -> bool:
         """Tell whether anybody gave the value, even if it equals the default."""

@@ -8,6 +8,8 @@ from typing import Any
 from madlaunch import settings_parse as parse
 from madlaunch.hostlist import NODES_FORM
 from madlaunch.hostlist_ranges import MAX_NODES
+from madlaunch.settings_gang import FOLD, MAX_RESTARTS, SHARE_HOSTS, SILENCE_TIMEOUT_S
+from madlaunch.settings_known import DETACH, FOLLOW, RANK, RUN_ID, TAIL
 from madlaunch.settings_limits import (
     CHECKS,
     GROUP_CHECK,
@@ -372,6 +374,7 @@ NODE_STATE_DIR = Setting(
 )
 
 TABLE: tuple[Setting[Any], ...] = (
+    *(RUN_ID, FOLLOW, RANK, TAIL),
     *(
         MODEL,
         ADDITIONAL_ARGS,
@@ -387,8 +390,8 @@ TABLE: tuple[Setting[Any], ...] = (
     *(NODES, HOSTFILE, INVENTORY, LIMIT, NNODES, FORKS),
     *(SSH_USER, SSH_KEY, SSH_PASSWORD, ASK_PASS, SSH_PASSWORD_FILE, SSH_PORT, SSH_ARGS, JUMP_HOST, HOST_KEY_CHECKING),
     *(MASTER_ADDR, MASTER_PORT, NCCL_INTERFACE, GLOO_INTERFACE, SHARED_DATA_PATH),
-    *(TIMEOUT, GRACE_S, LEASE_S, ON_FAILURE),
-    *(CHECK_ONLY, DRY_RUN, SKIP_CHECK),
-    *(CONFIG, OUTPUT, VERBOSE, LOG_DIR, NODE_STATE_DIR),
+    *(TIMEOUT, GRACE_S, LEASE_S, ON_FAILURE, SILENCE_TIMEOUT_S, MAX_RESTARTS, DETACH),
+    *(CHECK_ONLY, DRY_RUN, SKIP_CHECK, SHARE_HOSTS),
+    *(CONFIG, OUTPUT, FOLD, VERBOSE, LOG_DIR, NODE_STATE_DIR),
 )
 """Every setting, in the order of the help."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _locks
 from ansible_collections.madlaunch.multinode.plugins.module_utils._command import CommandError
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _script
@@ -20,6 +21,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
     "host": {"type": "dict", "required": True, "options": HOST_OPTIONS},
     "resolved": {"type": "dict", "required": True},
+    "attempt": {"type": "int", "default": 0},
+    "timeout_s": {"type": "int", "default": -1},
     "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
 }
 
@@ -39,6 +42,11 @@ class ActionModule(NodeAction):
             result.update(changed=False, started=False, reason="the launch was already being stopped")
             return result
         place = {"kind": "start", "host": name, "node_rank": options["plan"]["hosts"][name]["node_rank"]}
+        stop = ControlDir(Path(options["plan"]["log_dir"]), options["attempt"]).stop_request()
+        if stop is not None:
+            reason = f"the run was asked to end ({stop['reason']}) before the rank was started"
+            result.update(changed=False, started=False, reason=reason, madlaunch={**place, "error": reason})
+            return result
         try:
             answer, command = self._start(options, name, variables)
         except (NodeCallError, CommandError) as error:
@@ -55,6 +63,9 @@ class ActionModule(NodeAction):
 
     def _start(self, options: dict[str, Any], name: str, variables: dict[str, Any]) -> tuple[dict[str, Any], str]:
         plan, settings = options["plan"], options["host"]
+        if options["timeout_s"] >= 0:
+            # A later attempt has what the earlier ones left of the time limit of the run.
+            plan = {**plan, "timeout_s": options["timeout_s"]}
         rank = _script.RankInput(plan, name, settings, options["resolved"], options["container_env_secret"])
         template = Path(self._find_needle("templates", _script.TEMPLATE))
         script = _script.of_rank(rank, options["resolved"]["madengine_major"], template)
@@ -73,5 +84,20 @@ class ActionModule(NodeAction):
             "timeout_s": plan["timeout_s"],
             "grace_s": plan["grace_s"],
             "lease_s": plan["lease_s"],
+            "plan": kept_plan(plan, name, options["resolved"]),
+            "attempt": options["attempt"],
+            "lock_keys": _locks.keys(plan, {"gpus": {"count": options["resolved"].get("nproc_per_node")}}),
+            "share_hosts": bool(plan.get("share_hosts")) or "lock" in plan["skip_checks"],
         }
         return self.call_node("start", arguments, variables).value, script.shown
+
+
+def kept_plan(plan: dict[str, Any], name: str, resolved: dict[str, Any]) -> dict[str, Any]:
+    """Return what the node keeps of the plan, for those who come back to the run from anywhere; no secret is in it.
+
+    Only rank 0 keeps all hosts: with a thousand of them, a thousand copies of the list would be too much to ask for.
+    """
+    place = plan["hosts"][name]
+    hosts = plan["hosts"] if place["node_rank"] == 0 else {name: place}
+    left_out = ("nonce", "log_dir", "container_env")
+    return {**{key: plan[key] for key in plan if key not in left_out}, "hosts": hosts, "resolved": resolved}

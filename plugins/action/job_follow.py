@@ -13,16 +13,19 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _masking, _verdict
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
+from ansible_collections.madlaunch.multinode.plugins.module_utils._outcome import with_cleanliness
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._folding import FoldedScreen
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import NodeAction
-from ansible_collections.madlaunch.multinode.plugins.plugin_utils._results import RankFiles
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._results import RankFiles, attempt_dir
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
     "started": {"type": "dict", "required": True},
     "node_state_dir": {"type": "str", "required": True},
     "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
+    "attempt": {"type": "int", "default": 0},
 }
 
 
@@ -44,27 +47,50 @@ class ActionModule(NodeAction):
         return result
 
     def _outcome(self, options: dict[str, Any], host: str) -> _verdict.RankOutcome:
-        plan, started = options["plan"], options["started"]
+        plan, started, attempt = options["plan"], options["started"], options["attempt"]
         log_dir = Path(plan["log_dir"])
-        files = RankFiles(log_dir, plan["hosts"][host]["node_rank"])
+        place = attempt_dir(log_dir, attempt)
+        place.mkdir(mode=0o700, exist_ok=True)
+        files = RankFiles(place, plan["hosts"][host]["node_rank"])
         rank = judged_rank(plan, host, int(started.get("major") or 0), files)
-        gang = ControlDir(log_dir)
+        gang = ControlDir(log_dir, attempt)
+        followed = followed_rank(plan, rank, options["node_state_dir"], attempt)
         if not started.get("started"):
             gang.request_stop("gang", {"host": host, "node_rank": rank.node_rank})
-            return _verdict.not_started(rank, str(started.get("reason") or "the rank was not started"))
+            reason = str(started.get("reason") or "the rank was not started")
+            return with_cleanliness(_verdict.not_started(rank, reason), self._look(followed))
         follower = _follow.Follower(
-            rank=followed_rank(plan, rank, options["node_state_dir"]),
+            rank=followed,
             node=self._node,
             log=_follow.RankLog(files.log),
             gang=gang,
-            show=lambda text: Display().display(_masking.masked(text, self._secrets)),
+            show=self._show,
             failed=lambda status, evidence: _verdict.judge_rank(rank, status, evidence).is_cause,
         )
-        ending = follower.run()
+        ending = self._folded(follower, plan) if plan.get("fold") else follower.run()
         if ending.status is None:
-            return _verdict.lost(rank, None, ending.lost_reason, time.time())
+            outcome = _verdict.lost(rank, None, ending.lost_reason, time.time())
+            return with_cleanliness(outcome, self._look(followed))
         files.keep(ending.evidence or {})
-        return _verdict.judge_rank(rank, ending.status, ending.evidence)
+        return _follow.of_ending(_verdict.judge_rank(rank, ending.status, ending.evidence), ending)
+
+    def _folded(self, follower: _follow.Follower, plan: dict[str, Any]) -> _follow.Ending:
+        rank = follower.rank
+        path = follower.gang.path / f"lines.{rank.attempt or 0}"
+        with FoldedScreen(path, rank.host, rank.node_rank, plan["nnodes"], Display().display) as screen:
+            follower.show_lines = lambda lines: screen.add([_masking.masked(line, self._secrets) for line in lines])
+            return follower.run()
+
+    def _show(self, text: str) -> None:
+        Display().display(_masking.masked(text, self._secrets))
+
+    def _look(self, rank: _follow.Rank) -> dict[str, Any] | None:
+        """Have a host that could not be followed looked at; None when it still does not answer."""
+        arguments = {**rank.place, "reason": "leftovers", "grace_s": rank.grace_s}
+        try:
+            return self._node("stop", arguments)
+        except (_follow.HostLostError, _follow.NodeRefusedError):
+            return None
 
     def _node(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -81,7 +107,7 @@ def judged_rank(plan: dict[str, Any], host: str, major: int, files: RankFiles) -
     return _verdict.Rank(host, node_rank, plan["nnodes"], major, plan["runner"], str(files.log))
 
 
-def followed_rank(plan: dict[str, Any], rank: _verdict.Rank, state_dir: str) -> _follow.Rank:
+def followed_rank(plan: dict[str, Any], rank: _verdict.Rank, state_dir: str, attempt: int) -> _follow.Rank:
     """Return what following needs to know of a rank."""
     return _follow.Rank(
         run_id=plan["run_id"],
@@ -91,4 +117,6 @@ def followed_rank(plan: dict[str, Any], rank: _verdict.Rank, state_dir: str) -> 
         lease_s=plan["lease_s"],
         grace_s=plan["grace_s"],
         stop_on_failure=plan["on_failure"] == "stop",
+        attempt=attempt,
+        silence_timeout_s=int(plan.get("silence_timeout_s") or 0),
     )

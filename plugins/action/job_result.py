@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.madlaunch.multinode.plugins.module_utils import _perf, _verdict
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _perf, _restart, _verdict
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
-from ansible_collections.madlaunch.multinode.plugins.plugin_utils._results import RankFiles
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._results import RankFiles, attempt_dir
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
     "followed": {"type": "str", "required": True},
     "resolved": {"type": "dict", "required": True},
+    "attempt": {"type": "int", "default": 0},
+    "may_restart": {"type": "bool", "default": False},
 }
 
 
@@ -30,60 +33,105 @@ class ActionModule(ActionBase):
     _supports_check_mode = False
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Return the `outcome` of the run; failed when it was not good."""
+        """Return the `outcome` of the run, failed when it was not good; or `restart`, when all is to be tried again."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
-        plan, hostvars = options["plan"], (task_vars or {})["hostvars"]
-        ranks = [_rank_outcome(plan, name, hostvars[name].get(options["followed"]) or {}) for name in plan["hosts"]]
-        stop = ControlDir(Path(plan["log_dir"])).stop_request() or {}
-        outcome = _verdict.judge_run(
-            ranks,
-            {name: float(found.get("clock_offset_s") or 0.0) for name, found in options["resolved"].items()},
-            interrupted=stop.get("reason") == "interrupt",
-            results=_merged(plan),
-        )
+        plan, attempt = options["plan"], options["attempt"]
+        outcome = self._judged(options, (task_vars or {})["hostvars"])
+        decision = _restart.Decision(again=False)
+        if options["may_restart"]:
+            ended = ControlDir(Path(plan["log_dir"]), attempt).user_request() is not None
+            decision = _restart.decide(plan, outcome, ended=ended, now_s=time.time())
+            outcome = _restart.explained(outcome, decision)
         self._keep_summary(plan, outcome)
         value = outcome.as_dict()
-        result.update(changed=True, failed=outcome.exit_code != 0, outcome=value, msg=_message(outcome))
+        result.update(changed=True, outcome=value, restart=decision.again)
+        if decision.again:
+            told = {"kind": "attempt", "outcome": value, "max_restarts": plan["max_restarts"]}
+            again = {"next_attempt": attempt + 1, "timeout_left_s": decision.timeout_left_s}
+            return {**result, **again, "msg": _message(plan, outcome), "madlaunch": told}
+        result.update(failed=outcome.exit_code != 0, msg=_message(plan, outcome))
         result["madlaunch"] = {"kind": "result", "outcome": value}
         return result
 
+    def _judged(self, options: dict[str, Any], hostvars: Any) -> _verdict.RunOutcome:
+        plan, attempt = options["plan"], options["attempt"]
+        place = attempt_dir(Path(plan["log_dir"]), attempt)
+        ranks = [
+            _rank_outcome(plan, name, hostvars[name].get(options["followed"]) or {}, place) for name in plan["hosts"]
+        ]
+        stop = ControlDir(Path(plan["log_dir"]), attempt).stop_request() or {}
+        outcome = _verdict.judge_run(
+            ranks,
+            {rank.host: _offset_s(rank, options["resolved"].get(rank.host) or {}) for rank in ranks},
+            interrupted=stop.get("reason") == "interrupt",
+            results=_merged(plan, place),
+        )
+        return replace(outcome, attempt=attempt, attempts=_earlier(plan, attempt))
+
     def _keep_summary(self, plan: dict[str, Any], outcome: _verdict.RunOutcome) -> None:
-        results = _perf.summary(_rank_results(plan))
+        results = _perf.summary(_rank_results(plan, attempt_dir(Path(plan["log_dir"]), outcome.attempt)))
         summary = {**results, "run_id": plan["run_id"], "model": plan["model"], "outcome": outcome.as_dict()}
         Path(outcome.results["summary_json"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
 
 
-def _rank_outcome(plan: dict[str, Any], name: str, followed: dict[str, Any]) -> _verdict.RankOutcome:
+def _rank_outcome(plan: dict[str, Any], name: str, followed: dict[str, Any], place: Path) -> _verdict.RankOutcome:
     """Return what follow found; a host that dropped out of the play before that is lost."""
     if "outcome" in followed:
         return _verdict.RankOutcome.from_dict(followed["outcome"])
     node_rank = plan["hosts"][name]["node_rank"]
-    log = RankFiles(Path(plan["log_dir"]), node_rank).log
-    rank = _verdict.Rank(name, node_rank, plan["nnodes"], 0, plan["runner"], str(log))
+    rank = _verdict.Rank(name, node_rank, plan["nnodes"], 0, plan["runner"], str(RankFiles(place, node_rank).log))
     return _verdict.lost(rank, None, str(followed.get("msg") or "the play ended before the rank did"), time.time())
 
 
-def _rank_results(plan: dict[str, Any]) -> list[_perf.RankResults]:
+def _offset_s(rank: _verdict.RankOutcome, resolved: dict[str, Any]) -> float:
+    """Return how far the clock of a host is ahead, as of when the rank ended if it was set during the run."""
+    measured_s = float(resolved.get("clock_offset_s") or 0.0)
+    if rank.clock_offset_s is None or abs(rank.clock_offset_s - measured_s) < _CLOCK_WAS_SET_S:
+        return measured_s
+    return rank.clock_offset_s
+
+
+# What follow sees of a clock has the time in it that its answer took; the preflight measured better than that.
+_CLOCK_WAS_SET_S = 2.0
+
+
+def _earlier(plan: dict[str, Any], attempt: int) -> tuple[dict[str, Any], ...]:
+    """Return the outcomes of the attempts before this one, as the last of them left them."""
+    if attempt == 0:
+        return ()
+    text = (Path(plan["log_dir"]) / "summary.json").read_text(encoding="utf-8")
+    before = dict(json.loads(text)["outcome"])
+    attempts = before.pop("attempts", [])
+    return (*attempts, before)
+
+
+def _rank_results(plan: dict[str, Any], place: Path) -> list[_perf.RankResults]:
     results = []
-    for name, place in plan["hosts"].items():
-        path = RankFiles(Path(plan["log_dir"]), place["node_rank"]).perf_csv
+    for name, host in plan["hosts"].items():
+        path = RankFiles(place, host["node_rank"]).perf_csv
         text = path.read_text(encoding="utf-8") if path.exists() else None
-        results.append(_perf.RankResults(place["node_rank"], name, text))
+        results.append(_perf.RankResults(host["node_rank"], name, text))
     return results
 
 
-def _merged(plan: dict[str, Any]) -> dict[str, str]:
+def _merged(plan: dict[str, Any], place: Path) -> dict[str, str]:
     """Write the result rows of all ranks into one file; return the paths of the results."""
     log_dir = Path(plan["log_dir"])
     perf_csv = log_dir / "perf.csv"
-    perf_csv.write_text(_perf.merge(_rank_results(plan), plan["nnodes"]), encoding="utf-8")
+    perf_csv.write_text(_perf.merge(_rank_results(plan, place), plan["nnodes"]), encoding="utf-8")
     return {"perf_csv": str(perf_csv), "summary_json": str(log_dir / "summary.json")}
 
 
-def _message(outcome: _verdict.RunOutcome) -> str:
+def _message(plan: dict[str, Any], outcome: _verdict.RunOutcome) -> str:
     """Return the outcome in lines that can be read in any Ansible output."""
     lines = [f"The run ended: {outcome.state}: {outcome.reason}."]
     lines += [f"rank {rank.node_rank} on {rank.host}: {rank.state}: {rank.reason}" for rank in outcome.ranks]
+    lines.append(f"clean on {len(outcome.ranks) - len(outcome.unclean)}/{len(outcome.ranks)} hosts")
+    for rank in outcome.unclean:
+        seen = f"left: {'; '.join(rank.left)}" if rank.left else "could not be looked at"
+        lines.append(f"not verified clean: {rank.host} (rank {rank.node_rank}): {seen}")
+    if outcome.unclean:
+        lines.append(f"later: ansible-playbook -i INVENTORY madlaunch.multinode.stop -e run_id={plan['run_id']}")
     lines.append(f"Results: {outcome.results['perf_csv']}")
     return "\n".join(lines)

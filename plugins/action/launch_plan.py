@@ -25,6 +25,10 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "grace_s": {"type": "int", "default": 15},
     "lease_s": {"type": "int", "default": 60},
     "on_failure": {"type": "str", "choices": ["stop", "wait"], "default": "stop"},
+    "silence_timeout_s": {"type": "int", "default": 0},
+    "max_restarts": {"type": "int", "default": 0},
+    "fold": {"type": "bool", "default": False},
+    "share_hosts": {"type": "bool", "default": False},
     "additional_args": {"type": "str", "default": ""},
     "run_id": {"type": "str", "default": ""},
     "nnodes": {"type": "int", "default": 0},
@@ -33,6 +37,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "container_env": {"type": "dict", "default": {}},
     "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
     "in_place": {"type": "bool", "default": False},
+    "detach": {"type": "bool", "default": False},
     "skip_checks": {"type": "list", "elements": "str", "default": []},
     # Not of type path, which would also put environment variables in.
     "log_dir": {"type": "str", "default": ""},

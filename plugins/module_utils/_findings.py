@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _findings_host, _findings_master, _findings_pairs, _findings_reach, _findings_shared
+from . import _findings_host, _findings_lock, _findings_master, _findings_pairs, _findings_reach, _findings_shared
 from ._findings_common import Finding, Launch, launch_of
 
 # The names of the checks, in the order in which their findings are reported.
@@ -31,6 +31,7 @@ CHECKS = (
     "shared_same",
     "free_space",
     "gpus",
+    "lock",
     "leftovers",
     "clock",
 )
@@ -67,7 +68,7 @@ def clock_offsets_s(plan: dict[str, Any], probes: dict[str, Any], confirms: dict
 
 
 def _judges() -> list[Any]:
-    modules = (_findings_reach, _findings_host, _findings_pairs, _findings_shared, _findings_master)
+    modules = (_findings_reach, _findings_host, _findings_lock, _findings_pairs, _findings_shared, _findings_master)
     return [judge for module in modules for judge in module.JUDGES]
 
 

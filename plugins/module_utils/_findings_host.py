@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the madlaunch contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks that one host alone answers: madengine, the checkout, the model, the interfaces, space, GPUs, leftovers.
+"""Checks that one host alone answers: madengine, the checkout, the model, the interfaces, space, GPUs.
 
 Private to the collection.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._findings_common import Finding, Host, Launch, Text, error, listed, option, quoted, size, skip, warning
+from ._findings_common import Finding, Host, Launch, Text, error, listed, option, quoted, size, warning
 from .node.interface_names import matching_gloo, matching_nccl
 
 _MAJORS = ("1", "2")
@@ -21,7 +21,7 @@ _GPU_LOG = "see: sudo dmesg | grep -i -e amdgpu -e nvidia"
 
 
 def _each_host(launch: Launch) -> list[Finding]:
-    judges = (_madengine, _version, _mad_dir, _model, _interfaces, _free_space, _gpus, _leftovers)
+    judges = (_madengine, _version, _mad_dir, _model, _interfaces, _free_space, _gpus)
     return [found for host in launch.told for judge in judges for found in judge(launch, host, host.facts or {})]
 
 
@@ -220,19 +220,6 @@ def _gpus(_launch: Launch, host: Host, facts: dict[str, Any]) -> list[Finding]:
         fix = f"Give at most {count}: {option('nproc_per_node', count)}; or find the missing GPUs ({_GPU_LOG})"
         return [error("gpus", host.name, Text(message, f"{count} GPUs ({source})", f"{wanted} GPUs", fix))]
     return []
-
-
-def _leftovers(_launch: Launch, host: Host, facts: dict[str, Any]) -> list[Finding]:
-    found = []
-    for left in facts["leftovers"]:
-        run_id, model = left["run_id"], f" of {left['model']}" if left["model"] else ""
-        fix = f"python launcher.py stop {quoted(run_id)}; or run beside it: {skip('leftovers')}"
-        if not left["same_user"]:
-            fix = f"Ask the user of process {left['pid']} to stop it; or run beside it: {skip('leftovers')}"
-        seen = f"process {left['pid']}, rank {left['node_rank']}, for {left['age_s']:.0f} s"
-        message = f"Run {run_id}{model} still runs there and may hold the GPUs."
-        found.append(error("leftovers", host.name, Text(message, seen, "no process of another run", fix)))
-    return found
 
 
 JUDGES = (_each_host,)

@@ -41,9 +41,10 @@ _BOOTSTRAP = (
 
 _FIRST = ("loader", "errors")
 _RECORD = ("paths", "host", "files", "lease", "processes", "record")
+_SUPERVISOR = ("ladder", "kernel", "containers", "dump", "supervisor")
 _EVIDENCE = ("log_markers", "evidence")
 _PROBE = (
-    *("paths", "host", "files", "processes", "hello", "interface_names"),
+    *("paths", "host", "files", "processes", "locks", "hello", "interface_names"),
     *("probe_tasks", "probe_programs", "probe_procs", "probe_mounts", "probe_storage", "probe_port"),
     *("probe_network", "listener"),
 )
@@ -51,8 +52,9 @@ _PROBE = (
 MODULES: dict[str, list[str]] = {
     "probe": [*_FIRST, *_PROBE, "probe_gpus", "probe_leftovers", "probe_madengine", "probe"],
     "confirm": [*_FIRST, *_PROBE, "reach", "confirm"],
-    "start": [*_FIRST, *_RECORD, *_EVIDENCE, "ladder", "kernel", "containers", "supervisor", "checkout", "start"],
-    "follow": [*_FIRST, *_RECORD, *_EVIDENCE, "follow"],
+    "start": [*_FIRST, *_RECORD, *_EVIDENCE, *_SUPERVISOR, "locks", "checkout", "start"],
+    "follow": [*_FIRST, *_RECORD, *_EVIDENCE, "containers", "verify", "follow"],
+    "verify": [*_FIRST, *_RECORD, "containers", "verify"],
     "stop": [*_FIRST, *_RECORD, "ladder", "containers", "stop"],
     "status": [*_FIRST, *_RECORD, "status"],
 }

@@ -8,14 +8,14 @@ Private to the collection. Pure.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 OK, FAILED, STOPPED, TIMEOUT, LOST, NOT_STARTED = "ok", "failed", "stopped", "timeout", "lost", "not_started"
-INTERRUPTED = "interrupted"
+INTERRUPTED, SILENCE = "interrupted", "silence"
 # Reasons of a stop that came from outside the rank: another rank, another host, or a user.
 CONSEQUENCES = ("gang", "lost")
 BY_USER = ("interrupt", "user")
@@ -48,7 +48,8 @@ class RankOutcome:
     """How one rank ended; `reason` says what that rests on. Times are of the host's own clock, in seconds.
 
     For a rank that was lost `ended_at_s` is of the control node's clock. `skipped` is True when madengine was told not
-    to run the model. `stop_reason` is why it was stopped from outside (gang, interrupt, user, ...).
+    to run the model. `stop_reason` is why it was stopped from outside (gang, interrupt, user, ...). `clean` is whether
+    the host was seen without anything of the run after the end, None when nobody could look; `left` names what is left.
     """
 
     host: str
@@ -65,6 +66,9 @@ class RankOutcome:
     log_path: str = ""
     stop_reason: str | None = None
     skipped: bool = False
+    clean: bool | None = None
+    left: tuple[str, ...] = ()
+    clock_offset_s: float | None = None
 
     @property
     def is_cause(self) -> bool:
@@ -73,15 +77,27 @@ class RankOutcome:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in JSON types."""
-        lists = {name: list(getattr(self, name)) for name in ("first_lines", "last_lines")}
+        lists = {name: list(getattr(self, name)) for name in _LISTS}
         return {**asdict(self), **lists, "performance": [asdict(value) for value in self.performance]}
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> RankOutcome:
         """Take back what `as_dict` gave."""
         performance = tuple(Performance(**item) for item in value["performance"])
-        lists = {name: tuple(value[name]) for name in ("first_lines", "last_lines")}
+        lists = {name: tuple(value[name]) for name in _LISTS}
         return cls(**{**value, **lists, "performance": performance})
+
+
+_LISTS = ("first_lines", "last_lines", "left")
+
+
+def with_cleanliness(outcome: RankOutcome, seen: Mapping[str, Any] | None) -> RankOutcome:
+    """Return the outcome with what a node saw when it looked for what is left (None: nobody could look)."""
+    if seen is None:
+        return outcome
+    processes = [f"process {one['pid']}: {one['command']}" for one in seen["processes_left"]]
+    containers = [f"container {name}" for name in seen["containers_left"]]
+    return replace(outcome, clean=bool(seen["clean"]), left=(*processes, *containers))
 
 
 @dataclass(frozen=True)
@@ -95,7 +111,10 @@ class FirstFailure:
 
 @dataclass(frozen=True)
 class RunOutcome:
-    """How the run ended: `exit_code` is the launcher's (0 ok, 1 a rank failed, 4 time limit, 130 interrupted)."""
+    """How the run ended: `exit_code` is the launcher's (0 ok, 1 a rank failed, 4 a limit, 130 interrupted).
+
+    `attempt` counts the starts of the whole gang from 0; `attempts` are the outcomes of the earlier ones, as JSON.
+    """
 
     state: str
     exit_code: int
@@ -103,6 +122,13 @@ class RunOutcome:
     first_failure: FirstFailure | None
     ranks: tuple[RankOutcome, ...]
     results: Mapping[str, str] = field(default_factory=dict)
+    attempt: int = 0
+    attempts: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def unclean(self) -> tuple[RankOutcome, ...]:
+        """The ranks whose hosts were not seen clean: something is left, or nobody could look."""
+        return tuple(rank for rank in self.ranks if not rank.clean)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in JSON types."""
@@ -113,4 +139,7 @@ class RunOutcome:
             "first_failure": asdict(self.first_failure) if self.first_failure else None,
             "ranks": [rank.as_dict() for rank in self.ranks],
             "results": dict(self.results),
+            "clean": {"hosts": len(self.ranks), "verified": len(self.ranks) - len(self.unclean)},
+            "attempt": self.attempt,
+            "attempts": list(self.attempts),
         }

@@ -58,6 +58,10 @@ class Request:
     grace_s: int = 15
     lease_s: int = 60
     on_failure: str = "stop"
+    silence_timeout_s: int = 0
+    max_restarts: int = 0
+    fold: bool = False
+    share_hosts: bool = False
     additional_args: str = ""
     nnodes: int = 0
     madengine_version: str = "auto"
@@ -69,6 +73,7 @@ class Request:
     log_dir: str = ""
     nonce: str = ""
     forks: int = 0
+    detach: bool = False
 
 
 def make_plan(request: Request, hosts: list[HostInput], known_checks: tuple[str, ...]) -> dict[str, object]:
@@ -130,10 +135,12 @@ def _check_numbers(request: Request) -> None:
     if not 1 <= request.master_port <= 65535:  # noqa: PLR2004 - the range of a TCP port
         message = f"master_port is {request.master_port}."
         raise PlanError("master_port", message, "A port is a number from 1 to 65535; ports below 1024 need root.")
-    for name in ("timeout_s", "grace_s", "lease_s"):
+    for name in ("timeout_s", "grace_s", "lease_s", "silence_timeout_s"):
         value = getattr(request, name)
         if value < 0:
             raise PlanError(name, f"{name} is {value}.", "Give a number of seconds, 0 for none.")
+    if request.max_restarts < 0:
+        raise PlanError("max_restarts", f"max_restarts is {request.max_restarts}.", "Give a number, 0 for none.")
 
 
 def _ranked(request: Request, hosts: list[HostInput]) -> list[HostInput]:

@@ -19,6 +19,7 @@ from ._outcome import (
     LOST,
     NOT_STARTED,
     OK,
+    SILENCE,
     STOPPED,
     STOPPED_BY_OTHERS,
     TIMEOUT,
@@ -38,7 +39,7 @@ STOP_REASONS = {
     "lost": "stopped by the launch because another host no longer answered",
     "interrupt": "stopped because the launch was interrupted",
     "user": "stopped because a user asked for it",
-    "silence": "stopped because it had printed nothing for too long",
+    "silence": "stopped because no rank had printed anything for the silence limit",
     "lease": "stopped by its own node: the control node had not been heard of for longer than the lease",
 }
 # These follow from another rank; `silence`, `lease` and what else there may be are causes.
@@ -60,7 +61,7 @@ NO_EVIDENCE: dict[str, Any] = {
     "first_lines": [],
     "last_lines": [],
 }
-EXIT_CODES = {OK: 0, FAILED: 1, TIMEOUT: 4, INTERRUPTED: 130}
+EXIT_CODES = {OK: 0, FAILED: 1, TIMEOUT: 4, SILENCE: 4, INTERRUPTED: 130}
 
 
 def judge_rank(rank: Rank, status: Mapping[str, Any], evidence: Mapping[str, Any] | None) -> RankOutcome:
@@ -159,13 +160,15 @@ def judge_run(
     ranks = tuple(sorted(outcomes, key=lambda rank: rank.node_rank))
     first = _first_failure(ranks, clock_offsets_s)
     state, reason = _run_state(ranks, first, interrupted=interrupted)
-    failure = FirstFailure(first.host, first.node_rank, first.reason) if first else None
+    failure = FirstFailure(first.host, first.node_rank, first.reason) if first and state != SILENCE else None
     return RunOutcome(state, EXIT_CODES[state], reason, failure, ranks, dict(results or {}))
 
 
 def _run_state(ranks: tuple[RankOutcome, ...], first: RankOutcome | None, *, interrupted: bool) -> tuple[str, str]:
     if interrupted or any(rank.stop_reason in BY_USER for rank in ranks):
         return INTERRUPTED, "the run was ended on request"
+    if first is not None and first.stop_reason == SILENCE:
+        return SILENCE, "no rank had printed anything for the silence limit; the logs have a stack dump of each rank"
     if first is not None:
         state = TIMEOUT if first.state == TIMEOUT else FAILED
         return state, f"{first.host} (rank {first.node_rank}): {first.reason}"

@@ -35,6 +35,14 @@ options:
     description: More container environment, whose values are shown nowhere; see M(madlaunch.multinode.launch_plan).
     type: dict
     default: {}
+  attempt:
+    description: Which start of the whole gang this is, counted from 0.
+    type: int
+    default: 0
+  timeout_s:
+    description: Time limit in seconds in place of that of the plan; -1 for that of the plan.
+    type: int
+    default: -1
 extends_documentation_fragment:
   - madlaunch.multinode.attributes
   - madlaunch.multinode.host

@@ -39,6 +39,10 @@ options:
     description: Container environment whose values are masked in the lines and in the outcome; the raw log has them.
     type: dict
     default: {}
+  attempt:
+    description: Which start of the whole gang this is, counted from 0.
+    type: int
+    default: 0
 extends_documentation_fragment:
   - madlaunch.multinode.attributes
 """

@@ -13,6 +13,7 @@ version_added: 0.1.0
 description:
   - Folds the outcomes of all ranks into one, names the first failure, and merges the result rows of all ranks
     into one C(perf.csv) with C(node_rank) and C(host).
+  - Says on how many hosts it was seen that nothing of the run is left, and names the others.
   - Fails when the run was not good. Runs on the control node; use it with C(run_once).
 author:
   - The madlaunch contributors (@madlaunch)
@@ -34,6 +35,14 @@ options:
     description: RV(madlaunch.multinode.preflight_report#module:hosts).
     type: dict
     required: true
+  attempt:
+    description: Which start of the whole gang this is, counted from 0.
+    type: int
+    default: 0
+  may_restart:
+    description: Whether the run may be started again after a failure, as the plan allows.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - madlaunch.multinode.attributes
 """
@@ -48,6 +57,18 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+restart:
+  description: Whether the whole gang is to be started again; the task does not fail then.
+  type: bool
+  returned: always
+next_attempt:
+  description: The number of the next start.
+  type: int
+  returned: when restart
+timeout_left_s:
+  description: Seconds that are left of the time limit of the run; -1 when it has none.
+  type: int
+  returned: when restart
 outcome:
   description: The state of the run, the exit code, the first failure, the outcome per rank, and where the results lie.
   type: dict

@@ -52,6 +52,22 @@ options:
     type: str
     choices: [stop, wait]
     default: stop
+  silence_timeout_s:
+    description: Seconds without a line of any rank after which all are stopped, with a stack dump of each; 0 for never.
+    type: int
+    default: 0
+  max_restarts:
+    description: How often the whole gang is started again after a failure, within the time limit of the run.
+    type: int
+    default: 0
+  fold:
+    description: Show a line that several ranks print within a second once; the logs hold every line.
+    type: bool
+    default: false
+  share_hosts:
+    description: Run beside another run that has the same master port or the same GPUs.
+    type: bool
+    default: false
   additional_args:
     description: More arguments for C(madengine run), split in words as a shell would.
     type: str
@@ -83,6 +99,10 @@ options:
     default: {}
   in_place:
     description: Run in the MAD checkout itself, not in a fresh copy.
+    type: bool
+    default: false
+  detach:
+    description: Leave the run alone as soon as every rank is up; it then has no lease.
     type: bool
     default: false
   skip_checks:

@@ -12,15 +12,17 @@ from __future__ import annotations
 import base64
 import time
 import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _relay
+from ansible_collections.madlaunch.multinode.plugins.module_utils._outcome import BY_USER, with_cleanliness
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ansible_collections.madlaunch.multinode.plugins.module_utils._outcome import RankOutcome
     from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
 
 MAX_POLL_BYTES = 4 * 1024 * 1024
@@ -57,6 +59,15 @@ class Rank:
     lease_s: int
     grace_s: int
     stop_on_failure: bool
+    # None: the newest attempt that the host has; then a stop is for good.
+    attempt: int | None = None
+    silence_timeout_s: int = 0
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """How the node program is told which rank is meant."""
+        place = {"run_id": self.run_id, "node_rank": self.node_rank, "state_dir": self.state_dir}
+        return place if self.attempt is None else {**place, "attempt": self.attempt}
 
     @property
     def lost_after_s(self) -> float:
@@ -73,6 +84,15 @@ class Ending:
     lost_reason: str = ""
     stop_request: dict[str, Any] | None = None
     stop_answer: dict[str, Any] | None = None
+    # What the node saw when it looked for what is left; None when nobody could look.
+    clean: dict[str, Any] | None = None
+    # The node's clock minus this machine's.
+    clock_offset_s: float | None = None
+
+
+def of_ending(outcome: RankOutcome, ending: Ending) -> RankOutcome:
+    """Return the outcome with what following alone could tell: what is left on the host, and how its clock goes."""
+    return with_cleanliness(replace(outcome, clock_offset_s=ending.clock_offset_s), ending.clean)
 
 
 @dataclass
@@ -107,6 +127,8 @@ class Follower:
     failed: Callable[[dict[str, Any], dict[str, Any]], bool]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
+    wall_clock: Callable[[], float] = time.time
+    show_lines: Callable[[list[str]], None] | None = None
     _lines: _relay.LineSplitter = field(default_factory=_relay.LineSplitter)
     _wait_s: float = FIRST_WAIT_S
     _lost_since_s: float | None = None
@@ -115,6 +137,7 @@ class Follower:
 
     def run(self) -> Ending:
         """Poll until the rank has ended and all its bytes are here, or its host has been lost for too long."""
+        self._live()
         while True:
             try:
                 ending = self._round()
@@ -129,6 +152,7 @@ class Follower:
     def _round(self) -> Ending | None:
         self._obey_stop()
         answer = self.node("follow", self._poll_arguments())
+        offset_s = answer["now_s"] - self.wall_clock() if "now_s" in answer else None
         if self._lost_since_s is not None:
             self._say(f"connected again after {self.clock() - self._lost_since_s:.0f} s")
             self._lost_since_s = None
@@ -138,17 +162,27 @@ class Follower:
         self._show(self._lines.flush())
         if self.log.error:
             self._say(f"the log on the control node is not complete ({self.log.error}); the node has it whole")
-        return Ending(answer["status"], answer["results"], "", self._stop_request, self._stop_answer)
+        clean = self._cleaned(answer)
+        return Ending(answer["status"], answer["results"], "", self._stop_request, self._stop_answer, clean, offset_s)
+
+    def _cleaned(self, answer: dict[str, Any]) -> dict[str, Any] | None:
+        """Return what is left on the node: seen at the end, and seen again after a stop if there was anything."""
+        seen: dict[str, Any] | None = answer.get("clean")
+        if seen is None or seen["clean"]:
+            return seen
+        # A supervisor that was killed, or a container that outlived its madengine: nobody else will end it.
+        arguments = {**self.rank.place, "reason": "leftovers", "grace_s": self.rank.grace_s}
+        try:
+            return self.node("stop", arguments)
+        except (HostLostError, NodeRefusedError):
+            return seen
 
     def _poll_arguments(self) -> dict[str, Any]:
-        rank = self.rank
         return {
-            "run_id": rank.run_id,
-            "node_rank": rank.node_rank,
-            "state_dir": rank.state_dir,
-            "lease_s": rank.lease_s,
+            **self.rank.place,
+            "lease_s": self.rank.lease_s,
             "offset": self.log.size_bytes,
-            "wait_s": self._wait_s,
+            "wait_s": min(self._wait_s, self.rank.silence_timeout_s or self._wait_s),
             "max_bytes": MAX_POLL_BYTES,
             "want_results": True,
         }
@@ -157,10 +191,26 @@ class Follower:
         # A rank that prints is asked often, one that is silent seldom: an idle host must cost next to nothing.
         self._wait_s = FIRST_WAIT_S if data else min(LONGEST_WAIT_S, self._wait_s * 1.5)
         self.log.append(data)
+        if data:
+            self._live()
+        else:
+            self._end_if_silent()
         self._show(self._lines.feed(data, self.clock()))
 
+    def _live(self) -> None:
+        if self.rank.silence_timeout_s:
+            self.gang.show_life(self.clock())
+
+    def _end_if_silent(self) -> None:
+        """Have all ranks ended when none has printed anything for too long: a hang looks like that from outside."""
+        limit_s = self.rank.silence_timeout_s
+        if limit_s and self._stop_request is None and self.gang.silent_s(self.clock()) >= limit_s:
+            self.gang.request_stop("silence", {"host": self.rank.host, "node_rank": self.rank.node_rank})
+
     def _show(self, lines: list[str]) -> None:
-        if lines:
+        if lines and self.show_lines is not None:
+            self.show_lines(lines)
+        elif lines:
             self.show(_relay.labeled(self.rank.host, self.rank.node_rank, lines))
 
     def _say(self, text: str) -> None:
@@ -172,14 +222,20 @@ class Follower:
         request = self.gang.stop_request()
         if request is None:
             return
-        rank = self.rank
-        arguments = {"run_id": rank.run_id, "node_rank": rank.node_rank, "state_dir": rank.state_dir}
-        arguments.update(reason=request["reason"], grace_s=rank.grace_s)
+        reason = request["reason"]
+        arguments = {**self.rank.place, "reason": reason, "grace_s": self.rank.grace_s}
+        if reason == "silence":
+            arguments["dump"] = True
+        if reason in BY_USER:
+            # For good: no later attempt may start either.
+            arguments.pop("attempt", None)
         self._stop_answer = self.node("stop", arguments)
         self._stop_request = request
 
     def _lost(self, reason: str) -> Ending | None:
         now_s = self.clock()
+        # Nobody knows whether a rank prints whose host does not answer; this has its own limit.
+        self._live()
         if self._lost_since_s is None:
             self._lost_since_s = now_s
             self._say(f"no answer, trying again for {self.rank.lost_after_s:.0f} s: {reason}")

@@ -11,15 +11,22 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 
 class ControlDir:
-    """`<log_dir>/control`: one file per rank that has ended, and the request to stop, if there is one."""
+    """`<log_dir>/control`: the requests to stop, and when a rank last gave a sign of life.
 
-    def __init__(self, log_dir: Path) -> None:
+    `stop` is the request of a person and ends the run for good; the launcher writes it. `stop.<attempt>` is that of the
+    gang itself (a rank failed, a host was lost, all were silent) and ends this attempt.
+    """
+
+    def __init__(self, log_dir: Path, attempt: int = 0) -> None:
         self.path = log_dir / "control"
+        self._gang_stop = f"stop.{attempt}"
+        self._life = self.path / f"life.{attempt}"
 
     def create(self) -> None:
         """Make the directory, readable by nobody else."""
@@ -27,12 +34,33 @@ class ControlDir:
 
     def request_stop(self, reason: str, culprit: dict[str, Any]) -> None:
         """Ask all ranks to stop; the first request stays as it is, later ones change nothing."""
-        self._write_once("stop", {"reason": reason, **culprit})
+        self._write_once(self._gang_stop, {"reason": reason, **culprit})
 
     def stop_request(self) -> dict[str, Any] | None:
         """Return the request to stop: `reason`, and `host` and `node_rank` of the rank that caused it."""
+        return self._read(self._gang_stop) or self.user_request()
+
+    def user_request(self) -> dict[str, Any] | None:
+        """Return the request of a person to end the run, which also forbids to start it again."""
+        return self._read("stop")
+
+    def show_life(self, now_s: float) -> None:
+        """Note that a rank printed something, or that nobody can know; `now_s` is of this machine's monotonic clock."""
+        with suppress(OSError):
+            self._life.touch(mode=0o600)
+            # The time of the file is not that of any wall clock, so that setting one is no silence.
+            os.utime(self._life, (now_s, now_s))
+
+    def silent_s(self, now_s: float) -> float:
+        """Return for how many seconds no rank of this attempt has given a sign of life; 0 when it cannot be told."""
         try:
-            text = (self.path / "stop").read_text(encoding="utf-8")
+            return now_s - self._life.stat().st_mtime
+        except OSError:
+            return 0.0
+
+    def _read(self, name: str) -> dict[str, Any] | None:
+        try:
+            text = (self.path / name).read_text(encoding="utf-8")
         except FileNotFoundError:
             return None
         return dict(json.loads(text))

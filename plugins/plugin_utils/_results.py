@@ -14,6 +14,11 @@ from pathlib import Path
 from typing import Any
 
 
+def attempt_dir(log_dir: Path, attempt: int) -> Path:
+    """Return where the files of an attempt lie: those of the first in the run's directory itself."""
+    return log_dir if attempt == 0 else log_dir / f"attempt{attempt}"
+
+
 @dataclass(frozen=True)
 class RankFiles:
     """The files of one rank in the run's directory `log_dir`: its raw log, and what madengine wrote."""

@@ -53,8 +53,27 @@ def test_role_defaults_when_compared_with_argument_specs_then_are_the_same(repos
     folder = repository / "roles" / role
     defaults = _yaml(folder / "defaults" / "main.yml")
     specs = _yaml(folder / "meta" / "argument_specs.yml")["argument_specs"]
-    for options in (spec["options"] for spec in specs.values()):
-        assert {name: option["default"] for name, option in options.items() if "default" in option} == defaults
+    told = {entry: _defaults(spec["options"]) for entry, spec in specs.items()}
+    launching = {entry: found for entry, found in told.items() if entry in {"main", "check"}}
+    assert launching == dict.fromkeys(launching, defaults)
+    # An entry for a run that was started before has few of the options; the defaults of those it shares are the same.
+    for found in told.values():
+        assert {name: value for name, value in found.items() if name in defaults} == {
+            name: defaults[name] for name in found if name in defaults
+        }
+
+
+def test_role_entries_when_listed_then_each_has_its_tasks_and_its_playbook(repository: Path) -> None:
+    """What is documented can be called: as tasks_from, and as a playbook of that name (main is called launch)."""
+    specs = _yaml(repository / "roles/job/meta/argument_specs.yml")["argument_specs"]
+    tasks = {path.stem for path in (repository / "roles/job/tasks").glob("*.yml")}
+    playbooks = {path.stem for path in (repository / "playbooks").glob("*.yml")}
+    assert set(specs) - tasks == set()
+    assert {"launch" if entry == "main" else entry for entry in specs} == playbooks
+
+
+def _defaults(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: option["default"] for name, option in options.items() if "default" in option}
 
 
 def test_roles_when_listed_then_all_are_tested_here(repository: Path) -> None:

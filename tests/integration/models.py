@@ -19,6 +19,8 @@ def add_model(cluster: AnyCluster, name: str, script: str) -> None:
     """Put a model into the MAD checkout of every node; its script runs in the stand-in's container."""
     for node in cluster.hosts:
         mad = node.home / "MAD"
+        if (mad / "scripts" / name).exists():
+            continue  # another node made it: the homes are shared
         models = json.loads((mad / "models.json").read_text())
         models.append({**models[0], "name": name, "scripts": f"scripts/{name}/run.sh", "tags": ["test"]})
         (mad / "models.json").write_text(json.dumps(models, indent=2))

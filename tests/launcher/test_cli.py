@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from madlaunch import cli
-from madlaunch import settings_table as table
 from madlaunch.errors import LauncherError
 from madlaunch.secrets import Secret
+from madlaunch.settings_verbs import settings_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,7 +138,7 @@ def test_verb_when_given_or_left_out_then_decides_the_mode(engine: FakeEngine, w
     assert _launch(engine, *words, "--model", "tag", "--nodes", "a").job.mode == mode
 
 
-@pytest.mark.parametrize("row", [row for row in table.TABLE if row.kind == "value"], ids=lambda row: row.name)
+@pytest.mark.parametrize("row", [row for row in settings_of("run") if row.kind == "value"], ids=lambda row: row.name)
 def test_flag_when_its_value_starts_with_dashes_then_the_value_is_not_taken_for_a_flag(
     engine: FakeEngine, capsys: pytest.CaptureFixture[str], row: Setting[str]
 ) -> None:
@@ -193,7 +193,7 @@ def test_flag_when_repeated_then_lists_grow_and_values_are_replaced(engine: Fake
             ["start"],
             [
                 "error: 'start' is not a verb",
-                "allowed: run, check, render, or flags alone for a run",
+                "allowed: run, check, render, status, logs, attach, stop, list, collect, or flags alone for a run",
                 "next: launcher.py --help",
             ],
         ),
@@ -265,9 +265,9 @@ def test_help_when_not_on_a_terminal_then_is_plain_text_with_every_flag(reposito
     assert done.stdout.isascii()
     assert "\x1b" not in done.stdout
     assert [
-        row.flag for row in table.TABLE if not re.search(rf"^  (-\w, )?{row.flag}\b", done.stdout, re.MULTILINE)
+        row.flag for row in settings_of("run") if not re.search(rf"^  (-\w, )?{row.flag}\b", done.stdout, re.MULTILINE)
     ] == []
-    assert [group for group in {row.group for row in table.TABLE} if f"\n{group}:\n" not in done.stdout] == []
+    assert [group for group in {row.group for row in settings_of("run")} if f"\n{group}:\n" not in done.stdout] == []
     assert max(len(line) for line in done.stdout.splitlines() if not line.startswith("  launcher.py")) <= 100
 
 
@@ -280,7 +280,7 @@ def test_help_when_on_a_terminal_then_has_a_panel_per_group(repository: Path) ->
         shown = b"".join(iter(lambda: _read(leader), b"")).decode()
     os.close(leader)
     assert process.returncode == 0
-    assert [group for group in {row.group for row in table.TABLE} if f" {group} " not in shown] == []
+    assert [group for group in {row.group for row in settings_of("run")} if f" {group} " not in shown] == []
     assert "node[01-16]" in shown
 
 

@@ -17,7 +17,7 @@ from tests.launcher.settling import settle
 if TYPE_CHECKING:
     from madlaunch.settings_model import Settings
 
-ALIVE = "-o ServerAliveInterval=5 -o ServerAliveCountMax=3"
+ALIVE = "-o ServerAliveInterval=4 -o ServerAliveCountMax=3"
 SHARED = "-o ControlMaster=auto -o ControlPersist=60s"
 
 

@@ -58,7 +58,7 @@ READY = PreflightDone(
 GOOD = tuple(
     RankOutcome(
         host.name, host.node_rank, "ok", 0, None, 100.0, 104.5, "exit code 0 and a result row",
-        (Performance("tiny", "12.5", "samples/s"),), log_path=f"/logs/rank{host.node_rank}.log",
+        (Performance("tiny", "12.5", "samples/s"),), log_path=f"/logs/rank{host.node_rank}.log", clean=True,
     )
     for host in HOSTS
 )  # fmt: skip
@@ -119,6 +119,7 @@ rank   host          state   ended with    runtime   performance      verdict re
 ──────────────────────────────────────────────────────────────────────────────────────────────────
    0   192.168.1.1   ok      exit code 0   4.5s      12.5 samples/s   exit code 0 and a result row
    1   192.168.1.2   ok      exit code 0   4.5s      12.5 samples/s   exit code 0 and a result row
+✓ clean on 2/2 hosts
 Run id: run-1
 Logs: /logs
 Performance: /logs/perf.csv
@@ -134,7 +135,7 @@ def test_text_when_a_rank_failed_names_it_first_in_plain_ascii() -> None:
     failed = replace(
         GOOD[1], state="failed", exit_code=None, signal=9, reason="killed", performance=(), last_lines=("a", "b")
     )
-    stopped = replace(GOOD[0], state="stopped", exit_code=130, reason="", performance=(), ended_at_s=None)
+    stopped = replace(GOOD[0], state="stopped", exit_code=130, reason="", performance=(), ended_at_s=None, clean=None)
     outcome = RunOutcome("failed", 1, FirstFailure("192.168.1.2", 1, "killed"), (stopped, failed))
     out, _ = _show(RankEnded(failed), RankEnded(stopped), end=outcome, style=Style(color=False, unicode=False))
     assert out.isascii()
@@ -154,6 +155,9 @@ rank | host        | state   | ended with    | runtime | performance | verdict r
 -----+-------------+---------+---------------+---------+-------------+-----------------
    0 | 192.168.1.1 | stopped | exit code 130 | -       | -           | -
    1 | 192.168.1.2 | failed  | signal 9      | 4.5s    | -           | killed
+[FAIL] clean on 1/2 hosts
+  192.168.1.1 (rank 0): could not be looked at
+  later: launcher.py stop run-1
 Run id: run-1
 Logs: /logs
 [FAIL] Successful nodes: 0/2

@@ -194,7 +194,8 @@ def test_session_when_interrupted_twice_leaves_at_once_and_tells_the_run_id(tmp_
 
     screen, play = Screen(PreflightDone, twice), Scripted(RUNNING)
     assert Session(small.request(tmp_path), small.job(tmp_path), screen).run(play) == 130
-    assert "left run run-1" in screen.notes[-1]
+    assert "nobody has seen their end; the run is known as run-1:" in screen.notes[-1]
+    assert "launcher.py stop run-1" in screen.notes[-1]
     assert not play.canceled
     assert (tmp_path / "control" / "stop").exists()
     assert runs.read_record(tmp_path).exit_code == 130

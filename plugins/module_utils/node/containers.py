@@ -54,6 +54,36 @@ def sweep(rank_dir: RankDir) -> tuple[list[str], list[str]]:
     return removed, left
 
 
+def present(rank_dir: RankDir) -> list[str]:
+    """Return the ids of the containers of a rank that are there, and which engine could not be asked."""
+    spec = files.read_json(rank_dir.spec)
+    found: list[str] = []
+    for engine in ENGINES:
+        if spec is None or not _is_installed(engine):
+            continue
+        try:
+            found += _ids_of_run(engine, rank_dir, spec)
+        except EngineError as error:
+            found.append(f"{engine}: {error}")
+    return found
+
+
+def ask(rank_dir: RankDir, command: tuple[str, ...], rest: tuple[str, ...], limit_s: float) -> list[tuple[str, str]]:
+    """Run `<engine> <command> <id> <rest>` for each container of a rank; return the ids and what was printed.
+
+    An engine or a call that fails tells nothing.
+    """
+    spec = files.read_json(rank_dir.spec)
+    found: list[tuple[str, str]] = []
+    for engine in ENGINES:
+        if spec is None or not _is_installed(engine):
+            continue
+        with contextlib.suppress(EngineError):
+            names = _ids_of_run(engine, rank_dir, spec)
+            found += [(name, _call([engine, *command, name, *rest], limit_s, may_fail=True)) for name in names]
+    return found
+
+
 def main(rank_path: str) -> int:
     """Do `sweep` for the supervisor and print what came of it (into supervisor.log); 1 if something is left."""
     removed, left = sweep(RankDir(rank_path))

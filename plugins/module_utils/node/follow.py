@@ -1,7 +1,10 @@
 # Copyright (c) 2026, the madlaunch contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Entry `follow`: what the log of a rank has from an offset on, and the state of the rank. Renews the lease."""
+"""Entry `follow`: what the log of a rank has from an offset on, and the state of the rank. Renews the lease.
+
+The last answer also has what is left of the rank on the host, so that nobody has to ask again.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ import time
 import zlib
 from typing import Any
 
-from . import evidence, files, lease, record
+from . import evidence, files, lease, record, verify
 from .errors import NodeError
 from .paths import RankDir, RunDir
 
@@ -31,12 +34,7 @@ def main(args: dict[str, Any]) -> dict[str, Any]:
     Raises `NodeError` when the rank is not known on this host or its log is shorter than `offset`.
     """
     rank_dir = find(args)
-    lease_s = float(args["lease_s"])
-    with contextlib.suppress(OSError):
-        # A lease that cannot be renewed is the supervisor's business; the lines are still worth having.
-        lease.renew(rank_dir.lease, lease_s)
-    # Longer than half the lease would let this call keep alive a rank that nobody follows any more.
-    wait_s = min(args["wait_s"], lease_s / 2) if lease_s else args["wait_s"]
+    wait_s = _renewed(rank_dir, args) if args.get("renew", True) else args["wait_s"]
     offset = int(args["offset"])
     max_bytes = int(args["max_bytes"])
     status = Watch(rank_dir, offset, max_bytes).wait(float(wait_s))
@@ -51,7 +49,23 @@ def main(args: dict[str, Any]) -> dict[str, Any]:
         "size_bytes": size_bytes,
         "data": binascii.b2a_base64(zlib.compress(data, _COMPRESSION), newline=False).decode("ascii"),
         "results": _results(rank_dir) if complete and args["want_results"] else None,
+        "clean": _clean(args) if complete and args["want_results"] else None,
+        "now_s": time.time(),
     }
+
+
+def _renewed(rank_dir: RankDir, args: dict[str, Any]) -> float:
+    """Renew the lease, or lift it (0); return how many seconds this call may wait."""
+    lease_s = float(args["lease_s"])
+    with contextlib.suppress(OSError):
+        # A lease that cannot be renewed is the supervisor's business; the lines are still worth having.
+        lease.renew(rank_dir.lease, lease_s)
+    # Longer than half the lease would let this call keep alive a rank that nobody follows any more.
+    return float(min(args["wait_s"], lease_s / 2) if lease_s else args["wait_s"])
+
+
+def _clean(args: dict[str, Any]) -> dict[str, Any]:
+    return verify.look(RunDir(args["state_dir"], args["run_id"]), args["node_rank"])
 
 
 def _results(rank_dir: RankDir) -> dict[str, Any]:
@@ -60,12 +74,17 @@ def _results(rank_dir: RankDir) -> dict[str, Any]:
 
 
 def find(args: dict[str, Any]) -> RankDir:
-    """Return the directory of the rank that `args` names; raises `NodeError` if it is not of this host."""
+    """Return the directory of the rank that `args` names, of its newest attempt if they name none.
+
+    Raises `NodeError` if it is not of this host.
+    """
     run = RunDir(args["state_dir"], args["run_id"])
-    found = record.ranks_here(run, args["node_rank"])
+    attempt = args.get("attempt")
+    found = record.ranks_here(run, args["node_rank"], attempt)
     if found:
         return found[0]
-    message = f"this host has no rank {args['node_rank']} of the run {run.run_id} ({run.path})"
+    which = f"attempt {attempt} of rank" if attempt is not None else "rank"
+    message = f"this host has no {which} {args['node_rank']} of the run {run.run_id} ({run.path})"
     raise NodeError(message, "look with status which runs and ranks the hosts have")
 
 

@@ -11,7 +11,13 @@
 - `work/`: the copy of the MAD checkout,
 - `supervisor/`, `supervisor.log`: the program that watches the job, and what it had to complain about.
 
-`<state dir>/runs/<run id>/rank<N>.stopped` is a stop that came before the start, which is then refused.
+A run that is started again, whole, keeps its id: its attempts from the second on are `<state dir>/runs/<run id>/
+attempt<K>/rank<N>/` with K = 1, 2 and so on.
+
+`<state dir>/runs/<run id>/rank<N>.stopped` is a stop of the run: no attempt of this rank is started after it;
+`rank<N>.attempt<K>.stopped` is one that only keeps this attempt from being started.
+
+`<state dir>/locks/` says which run has a master port and the GPUs of a host (see `locks`).
 """
 
 from __future__ import annotations
@@ -23,14 +29,16 @@ from .errors import NodeError
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _RANK_DIR = re.compile(r"rank([0-9]+)")
+_ATTEMPT_DIR = re.compile(r"attempt([1-9][0-9]*)")
 _DEFAULT_STATE_DIR = "~/.local/state/madlaunch"
 
 
 class RankDir:
-    """The run directory of one rank; names only, it touches nothing."""
+    """The run directory of one rank in one attempt; names only, it touches nothing."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, attempt: int = 0) -> None:
         self.path = path
+        self.attempt = attempt
         self.run_script = os.path.join(path, "run.sh")
         self.log = os.path.join(path, "log")
         self.spec = os.path.join(path, "spec.json")
@@ -43,7 +51,7 @@ class RankDir:
 
     def file(self, name: str) -> str:
         """Return the path of an extra file beside run.sh; a name that is a path or is taken is refused."""
-        taken = {os.path.basename(path) for path in vars(self).values()}
+        taken = {os.path.basename(path) for path in vars(self).values() if isinstance(path, str)}
         if not name or "/" in name or name in taken or name in {".", ".."}:
             message = f"{name!r} cannot be the name of a file of a run: it is a path, or the name of another file"
             raise NodeError(message)
@@ -63,22 +71,28 @@ class RunDir:
         self.run_id = check_run_id(run_id)
         self.path = os.path.join(runs_dir(state_dir), self.run_id)
 
-    def rank(self, node_rank: int) -> RankDir:
-        """Return the directory of the rank `node_rank`, there or not."""
-        return RankDir(os.path.join(self.path, f"rank{check_rank(node_rank)}"))
+    def rank(self, node_rank: int, attempt: int = 0) -> RankDir:
+        """Return the directory of the rank `node_rank` in an attempt, there or not."""
+        path = os.path.join(self._attempt(check_attempt(attempt)), f"rank{check_rank(node_rank)}")
+        return RankDir(path, attempt)
 
-    def stopped_mark(self, node_rank: int) -> str:
-        """Return the file whose presence says that this rank was stopped before it was started."""
-        return os.path.join(self.path, f"rank{check_rank(node_rank)}.stopped")
+    def stopped_mark(self, node_rank: int, attempt: int | None = None) -> str:
+        """Return the file whose presence says that this rank was stopped before this (None: any) attempt of it."""
+        only = "" if attempt is None else f".attempt{check_attempt(attempt)}"
+        return os.path.join(self.path, f"rank{check_rank(node_rank)}{only}.stopped")
 
     def ranks(self) -> list[tuple[int, RankDir]]:
-        """Return the ranks that have a directory, of whatever host, in the order of their numbers."""
-        found = []
-        for name in _names_in(self.path):
-            match = _RANK_DIR.fullmatch(name)
-            if match:
-                found.append((int(match.group(1)), RankDir(os.path.join(self.path, name))))
-        return sorted(found, key=lambda item: item[0])
+        """Return the ranks that have a directory, of whatever host: the newest attempt first, each by number."""
+        attempts = sorted({_attempt_of(name) for name in _names_in(self.path)} | {0}, reverse=True)
+        return [found for attempt in attempts for found in _ranks_in(self._attempt(attempt), attempt)]
+
+    def _attempt(self, attempt: int) -> str:
+        return os.path.join(self.path, f"attempt{attempt}") if attempt else self.path
+
+
+def locks_dir(state_dir: str) -> str:
+    """Return the directory with the locks of this login, of all its hosts."""
+    return os.path.join(os.path.dirname(runs_dir(state_dir)), "locks")
 
 
 def runs_dir(state_dir: str) -> str:
@@ -111,6 +125,26 @@ def check_rank(node_rank: object) -> int:
         return node_rank
     message = f"the node rank {node_rank!r} is not a whole number from 0 on"
     raise NodeError(message)
+
+
+def check_attempt(attempt: object) -> int:
+    """Return `attempt` if it is a whole number from 0 on; raises `NodeError`."""
+    if isinstance(attempt, int) and not isinstance(attempt, bool) and attempt >= 0:
+        return attempt
+    message = f"the attempt {attempt!r} is not a whole number from 0 on"
+    raise NodeError(message)
+
+
+def _attempt_of(name: str) -> int:
+    """Return the attempt whose directory has this name; the first attempt has none of its own."""
+    match = _ATTEMPT_DIR.fullmatch(name)
+    return int(match.group(1)) if match else 0
+
+
+def _ranks_in(path: str, attempt: int) -> list[tuple[int, RankDir]]:
+    matches = [match for match in map(_RANK_DIR.fullmatch, _names_in(path)) if match]
+    found = [(int(match.group(1)), RankDir(os.path.join(path, match.group(0)), attempt)) for match in matches]
+    return sorted(found, key=lambda item: item[0])
 
 
 def _names_in(path: str) -> list[str]:

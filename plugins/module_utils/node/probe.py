@@ -16,7 +16,7 @@ import platform
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import listener, probe_port, probe_storage
+from . import listener, locks, probe_port, probe_storage
 from .host import boot_id, hostname
 from .interface_names import matching_nccl
 from .paths import from_home, runs_dir
@@ -85,6 +85,7 @@ def _tasks(args: dict[str, Any]) -> dict[str, Task]:
         "mad_dir": Task(lambda: probe_storage.mad_dir(checkout), _SHORT_S),
         "madengine": Task(lambda: madengine(program, checkout), _LONG_S),
         "gpus": Task(gpus, _LONG_S),
+        "locks": Task(lambda: locks.held(args["state_dir"]), _SHORT_S),
     }
     if "model" not in skipped:
         tasks["discover"] = Task(lambda: discover(program, checkout, model), _LONG_S)
@@ -121,6 +122,7 @@ def _complete(facts: dict[str, Any], outcomes: dict[str, Outcome], args: dict[st
         "state": {"path": _state_dir(args), "writable": False, "free_bytes": 0, "free_inodes": 0, "error": None},
         "gpus": {"count": None, "source": ""},
         "leftovers": [],
+        "locks": [],
     }
     for name, value in unknown.items():
         if facts.get(name) is None:

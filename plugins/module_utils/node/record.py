@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from . import files, host, processes
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from .paths import RankDir, RunDir
 
 SCHEMA = 1
+_LOOK_EVERY_S = 0.02
 
 
 def first_status(spec: dict[str, Any], supervisor: processes.Process) -> dict[str, Any]:
     """Return the status of a rank that is being started by the process `supervisor`."""
-    taken = ("run_id", "node_rank", "nnodes", "host", "hostname", "model", "owner", "boot_id")
+    taken = ("run_id", "node_rank", "attempt", "nnodes", "host", "hostname", "model", "owner", "boot_id")
     return {
         "schema": SCHEMA,
         **{name: spec[name] for name in taken},
@@ -48,10 +50,22 @@ def is_here(spec: dict[str, Any] | None) -> bool:
     return (spec.get("hostname"), spec.get("machine_id")) == (host.hostname(), host.machine_id())
 
 
-def ranks_here(run: RunDir, node_rank: int | None) -> list[RankDir]:
-    """Return the directories of the ranks of `run` on this host: the one asked for, or (None) all of them."""
-    candidates = [run.rank(node_rank)] if node_rank is not None else [rank_dir for _, rank_dir in run.ranks()]
-    return [rank_dir for rank_dir in candidates if is_here(files.read_json(rank_dir.spec))]
+def ranks_here(run: RunDir, node_rank: int | None, attempt: int | None = None) -> list[RankDir]:
+    """Return the directories of the ranks of `run` on this host, the newest attempt first, then by rank.
+
+    Args:
+        run: the run.
+        node_rank: the rank that is asked for; None: all of them.
+        attempt: the attempt that is asked for; None: all of them.
+
+    """
+    return [
+        rank_dir
+        for number, rank_dir in run.ranks()
+        if node_rank in {None, number}
+        and attempt in {None, rank_dir.attempt}
+        and is_here(files.read_json(rank_dir.spec))
+    ]
 
 
 def observe(rank_dir: RankDir) -> dict[str, Any] | None:
@@ -68,6 +82,16 @@ def observe(rank_dir: RankDir) -> dict[str, Any] | None:
     if status is None or status["state"] == "ended" or _is_watched(status):
         return status
     return _lost(rank_dir, status)
+
+
+def is_unwatched(status: dict[str, Any], wait_s: float) -> bool:
+    """Say whether the supervisor is gone; one that has recorded the end gets `wait_s` to do so."""
+    deadline_s = time.monotonic() + (wait_s if status["state"] == "ended" else 0.0)
+    while _is_watched(status):
+        if time.monotonic() >= deadline_s:
+            return False
+        time.sleep(_LOOK_EVERY_S)
+    return True
 
 
 def _is_watched(status: dict[str, Any]) -> bool:

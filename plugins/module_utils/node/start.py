@@ -13,12 +13,14 @@ import sys
 import time
 from typing import Any
 
-from . import checkout, evidence, files, host, lease, processes, record
+from . import checkout, evidence, files, host, lease, locks, processes, record
 from .errors import NodeError
-from .paths import RankDir, RunDir, check_rank, from_home, runs_dir
+from .paths import RankDir, RunDir, check_attempt, check_rank, from_home, runs_dir
 
 _UP_WITHIN_S = 10.0
 _LOOK_EVERY_S = 0.02
+# A supervisor that has recorded the end has nothing left to do.
+_GOES_WITHIN_S = 2.0
 # What the supervisor is made of; `start` itself was received from the control node together with these.
 _SUPERVISOR_MODULES = (
     "errors",
@@ -29,6 +31,7 @@ _SUPERVISOR_MODULES = (
     "ladder",
     "kernel",
     "containers",
+    "dump",
     "supervisor",
 )
 _SUPERVISOR_MAIN = """\
@@ -38,6 +41,8 @@ import sys
 here = os.path.dirname(os.path.abspath(sys.argv[0]))
 if sys.argv[1:] == ["containers"]:
     from node.containers import main
+elif sys.argv[1:] == ["dump"]:
+    from node.dump import main
 else:
     from node.supervisor import main
 sys.exit(main(here))
@@ -51,7 +56,7 @@ def main(args: dict[str, Any]) -> dict[str, Any]:
     Nothing of the run directory is left then.
     """
     run = RunDir(args["state_dir"], args["run_id"])
-    rank_dir = run.rank(args["node_rank"])
+    rank_dir = run.rank(args["node_rank"], args.get("attempt", 0))
     # Everything of a run belongs to this login alone; the job itself gets the umask of the login back.
     umask = os.umask(0o077)
     try:
@@ -68,6 +73,8 @@ def main(args: dict[str, Any]) -> dict[str, Any]:
         "rank_dir": rank_dir.path,
         "pid": (status["child"] or status["supervisor"])["pid"],
         "started_at_s": status["started_at_s"],
+        "attempt": status["attempt"],
+        "locks": (files.read_json(rank_dir.spec) or {})["locks"],
     }
 
 
@@ -82,22 +89,52 @@ def _make(rank_dir: RankDir) -> None:
 
 def _start(run: RunDir, rank_dir: RankDir, args: dict[str, Any], umask: int) -> dict[str, Any]:
     spec = _spec(rank_dir, args, umask)
-    files.write_json(rank_dir.spec, spec)
-    files.write_json(rank_dir.status, record.first_status(spec, processes.myself()))
+    check = _Checks(run, rank_dir, spec)
+    check.no_other_attempt()
+    holder = locks.holder_of(spec, processes.myself())
+    spec["locks"] = locks.take(
+        args["state_dir"], list(args.get("lock_keys") or []), holder, share=bool(args.get("share_hosts"))
+    )
+    try:
+        files.write_json(rank_dir.spec, spec)
+        files.write_json(rank_dir.status, record.first_status(spec, processes.myself()))
+        check.not_stopped()
+        _write_texts(rank_dir, args)
+        if not spec["in_place"]:
+            keep_out = runs_dir(args["state_dir"])
+            checkout.copy(checkout.Checkout(spec["mad_dir"], keep_out), rank_dir.work, check.not_stopped)
+        lease.renew(rank_dir.lease, spec["lease_s"])
+        _write_supervisor(rank_dir)
+        check.not_stopped()
+        return _until_up(rank_dir, _launch(rank_dir, args["state_dir"], spec))
+    except BaseException:
+        locks.release(args["state_dir"], spec["locks"], holder)
+        raise
 
-    def check() -> None:
-        if os.path.exists(run.stopped_mark(spec["node_rank"])) or os.path.exists(rank_dir.stop_request):
-            message = f"the run {spec['run_id']} was stopped before its rank {spec['node_rank']} had started"
+
+class _Checks:
+    """What may keep a rank from being started, from the first moment to the last."""
+
+    def __init__(self, run: RunDir, rank_dir: RankDir, spec: dict[str, Any]) -> None:
+        self._run = run
+        self._dir = rank_dir
+        self._spec = spec
+
+    def not_stopped(self) -> None:
+        """Raise `NodeError` if somebody stopped the rank meanwhile."""
+        rank = self._spec["node_rank"]
+        marks = [self._run.stopped_mark(rank, attempt) for attempt in (None, self._dir.attempt)]
+        if any(os.path.exists(path) for path in [*marks, self._dir.stop_request]):
+            message = f"the run {self._spec['run_id']} was stopped before its rank {rank} had started"
             raise NodeError(message)
 
-    check()
-    _write_texts(rank_dir, args)
-    if not spec["in_place"]:
-        checkout.copy(checkout.Checkout(spec["mad_dir"], runs_dir(args["state_dir"])), rank_dir.work, check)
-    lease.renew(rank_dir.lease, spec["lease_s"])
-    _write_supervisor(rank_dir)
-    check()
-    return _until_up(rank_dir, _launch(rank_dir))
+    def no_other_attempt(self) -> None:
+        """Raise `NodeError` if another attempt of the rank runs: its supervisor would end the processes of this one."""
+        for other in record.ranks_here(self._run, self._spec["node_rank"]):
+            status = record.observe(other) if other.path != self._dir.path else None
+            if status is not None and (status["state"] != "ended" or not record.is_unwatched(status, _GOES_WITHIN_S)):
+                message = f"attempt {other.attempt} of rank {self._spec['node_rank']} still runs on this host"
+                raise NodeError(message, "stop it first; it is clean when verify says so")
 
 
 def _spec(rank_dir: RankDir, args: dict[str, Any], umask: int) -> dict[str, Any]:
@@ -111,6 +148,8 @@ def _spec(rank_dir: RankDir, args: dict[str, Any], umask: int) -> dict[str, Any]
         "schema": record.SCHEMA,
         **{name: args[name] for name in ("run_id", "nnodes", "host", "model", "owner")},
         "node_rank": check_rank(args["node_rank"]),
+        "attempt": check_attempt(rank_dir.attempt),
+        "plan": args.get("plan"),
         **{name: float(args[name]) if args[name] % 1 else int(args[name]) for name in _DURATIONS},
         "hostname": host.hostname(),
         "machine_id": host.machine_id(),
@@ -146,7 +185,7 @@ def _write_supervisor(rank_dir: RankDir) -> None:
         files.create_file(path, text.encode(), durable=False)
 
 
-def _launch(rank_dir: RankDir) -> int:
+def _launch(rank_dir: RankDir, state_dir: str, spec: dict[str, Any]) -> int:
     """Start the supervisor in a session of its own, as nobody's child; return its process number."""
     receive, send = os.pipe()
     child = os.fork()
@@ -157,7 +196,7 @@ def _launch(rank_dir: RankDir) -> int:
             if grandchild:
                 os.write(send, b"%d" % grandchild)
             else:
-                _become_supervisor(rank_dir)
+                _become_supervisor(rank_dir, state_dir, spec)
         finally:
             os._exit(0)
     os.close(send)
@@ -166,12 +205,18 @@ def _launch(rank_dir: RankDir) -> int:
         return int(stream.read())
 
 
-def _become_supervisor(rank_dir: RankDir) -> None:
+def _become_supervisor(rank_dir: RankDir, state_dir: str, spec: dict[str, Any]) -> None:
     null = os.open(os.devnull, os.O_RDONLY)
     log = os.open(rank_dir.supervisor_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for handle, number in ((null, 0), (log, 1), (log, 2)):
         os.dup2(handle, number)
     os.chdir("/")
+    try:
+        # The process number stays when this becomes the supervisor, and so the locks hold until that ends.
+        locks.hand_over(state_dir, spec["locks"], locks.holder_of(spec, processes.myself()))
+    except OSError as error:
+        os.write(2, f"the locks cannot be kept: {error}\n".encode())
+        return
     try:
         # Here and not there: the setting outlives the exec, the memory that ctypes takes does not.
         from . import kernel  # noqa: PLC0415

@@ -16,6 +16,7 @@ from .ladder import KILL_WAIT_S, Ladder, full, leftovers
 from .paths import RankDir, RunDir
 
 _MARGIN_S = 15.0
+_DUMP_S = 10.0
 _LOOK_EVERY_S = 0.05
 _SUPERVISOR_EXIT_S = 2.0
 
@@ -26,28 +27,31 @@ def main(args: dict[str, Any]) -> dict[str, Any]:
     Returns when nothing of the run is left, or when what is left could not be ended (it is then named).
     """
     run = RunDir(args["state_dir"], args["run_id"])
-    stop = Stop(run, args["node_rank"], str(args["reason"]), float(args["grace_s"]))
-    return stop.run()
+    request = {"reason": str(args["reason"]), "grace_s": float(args["grace_s"]), "dump": bool(args.get("dump"))}
+    return Stop(run, args["node_rank"], args.get("attempt"), request).run()
 
 
 class Stop:
     """One call of stop: ask the supervisors, wait for them, look again, end what is left."""
 
-    def __init__(self, run: RunDir, node_rank: int | None, reason: str, grace_s: float) -> None:
+    def __init__(self, run: RunDir, node_rank: int | None, attempt: int | None, request: dict[str, Any]) -> None:
+        """Find the ranks of the run here, of all attempts, and forbid later starts of it (`attempt`: only of this)."""
         self._run = run
         self._node_rank = node_rank
-        self._reason = reason
-        self._grace_s = grace_s
+        self._request = request
+        self._grace_s: float = request["grace_s"]
         self._ranks = record.ranks_here(run, node_rank)
-        if not self._ranks and node_rank is not None:
-            self._forbid_start(node_rank)
+        numbers = {number for number, rank_dir in run.ranks() if rank_dir.path in {one.path for one in self._ranks}}
+        for number in {node_rank} if node_rank is not None else numbers:
+            self._forbid_start(number, attempt)
 
     def run(self) -> dict[str, Any]:
         """Return the answer of the entry."""
         before = self._find()
         for rank_dir in self._ranks:
             self._ask(rank_dir)
-        deadline_s = lease.now_s() + 3 * self._grace_s + KILL_WAIT_S + _MARGIN_S
+        dump_s = _DUMP_S if self._request["dump"] else 0.0
+        deadline_s = lease.now_s() + dump_s + 3 * self._grace_s + KILL_WAIT_S + _MARGIN_S
         for rank_dir in self._ranks:
             self._wait(rank_dir, deadline_s)
         left = self._end_leftovers()
@@ -64,15 +68,17 @@ class Stop:
             "clean": not left and not there,
         }
 
-    def _forbid_start(self, node_rank: int) -> None:
+    def _forbid_start(self, node_rank: int, attempt: int | None) -> None:
         """Leave a mark for a start that is still on its way to this host, then look whether it just came through."""
-        if os.path.isdir(self._run.rank(node_rank).path):
-            # Of another host with the same home.
+        started = {rank_dir.attempt for number, rank_dir in self._run.ranks() if number == node_rank}
+        if attempt in started or (started and not self._ranks):
+            # It needs no mark any more, or the rank is of another host with the same home.
             return
+        mark = {**self._request, "at_s": time.time()}
         with contextlib.suppress(OSError):
             os.makedirs(self._run.path, mode=0o700, exist_ok=True)
-            files.create_once(self._run.stopped_mark(node_rank), {"reason": self._reason, "at_s": time.time()})
-        self._ranks = record.ranks_here(self._run, node_rank)
+            files.create_once(self._run.stopped_mark(node_rank, attempt), mark)
+        self._ranks = record.ranks_here(self._run, self._node_rank)
 
     def _find(self) -> list[processes.Process]:
         """Return the processes of the run, without the supervisors: those end by themselves, after the others."""
@@ -91,7 +97,7 @@ class Stop:
         status = files.read_json(rank_dir.status)
         if status is None or status["state"] == "ended":
             return
-        request = {"reason": self._reason, "grace_s": self._grace_s, "at_s": time.time()}
+        request = {**self._request, "at_s": time.time()}
         signum = signal.SIGUSR1
         try:
             files.create_once(rank_dir.stop_request, request)

@@ -34,6 +34,8 @@ _TICK_S = 2.0
 _RETRY_WRITE_S = 1.0
 # The search for containers limits itself; this is for the case that it does not.
 _SWEEP_S = 60.0
+# So does the writing of stack dumps; a job that hangs is not given longer.
+_DUMP_S = 10.0
 
 
 def main(rank_path: str) -> int:
@@ -140,7 +142,10 @@ class Supervisor:
     def _begin_ladder_if_due(self) -> None:
         request = self._stop_request()
         if request is not None:
-            self._begin_ladder("stop", str(request.get("reason", "")), request.get("grace_s"))
+            if request.get("dump"):
+                self._run_helper("dump", _DUMP_S)
+            if self._ladder is None:
+                self._begin_ladder("stop", str(request.get("reason", "")), request.get("grace_s"))
             return
         now_s = lease.now_s()
         limit_s = self._spec["timeout_s"]
@@ -191,14 +196,18 @@ class Supervisor:
         """Have the containers of the run removed, unless the job ended well and so had time to do it."""
         if self._status["ended_by"] == "itself" and self._status["exit_code"] == 0:
             return
-        program = [sys.executable, "-E", "-s", "-S", "-B", self._dir.supervisor, "containers"]
+        self._run_helper("containers", _SWEEP_S)
+
+    def _run_helper(self, name: str, limit_s: float) -> None:
+        """Have something done that would cost this process memory, and wait for it, at most `limit_s`."""
+        program = [sys.executable, "-E", "-s", "-S", "-B", self._dir.supervisor, name]
         pid = os.posix_spawn(sys.executable, program, os.environ, setsigmask=())
         self._helpers.add(pid)
-        deadline_s = lease.now_s() + _SWEEP_S
-        while self._helpers and lease.now_s() < deadline_s:
-            self._sleep(_TICK_S)
+        deadline_s = lease.now_s() + limit_s
+        while pid in self._helpers and lease.now_s() < deadline_s:
+            self._sleep(min(_TICK_S, deadline_s - lease.now_s()))
             self._reap()
-        if self._helpers:
+        if pid in self._helpers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -241,6 +250,7 @@ def _become_job(rank_dir: RankDir, spec: dict[str, Any]) -> None:
         environment = dict(os.environ)
         environment[processes.RUN_ID_VARIABLE] = spec["run_id"]
         environment[processes.RANK_VARIABLE] = str(spec["node_rank"])
+        environment[processes.ATTEMPT_VARIABLE] = str(spec["attempt"])
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.execve("/bin/sh", ["/bin/sh", rank_dir.run_script], environment)  # noqa: S606 - run.sh is the job
     except OSError as error:

@@ -82,6 +82,7 @@ def facts(number: int) -> dict[str, Any]:
             "listener": {"pid": 7, "start_ticks": 8, "address": "::", "port": 4000} if number == 1 else None,
         },
         "gpus": {"count": 8, "source": "/sys/class/kfd/kfd/topology/nodes"},
+        "locks": [],
         "leftovers": [],
     }
 

@@ -273,58 +273,6 @@ ONE_HOST: list[Any] = [
         id="unequal-gpus",
     ),
     pytest.param(
-        Case().spoil(
-            2,
-            leftovers=[
-                {
-                    "run_id": "mad-1",
-                    "node_rank": 4,
-                    "pid": 99,
-                    "state": "running",
-                    "age_s": 61.4,
-                    "same_user": True,
-                    "model": "tag",
-                },
-            ],
-        ),
-        finding(
-            "leftovers",
-            "error",
-            "node2",
-            message="Run mad-1 of tag still runs there and may hold the GPUs.",
-            seen="process 99, rank 4, for 61 s",
-            expected="no process of another run",
-            fix="python launcher.py stop mad-1; or run beside it: --skip-check leftovers",
-        ),
-        id="leftover",
-    ),
-    pytest.param(
-        Case().spoil(
-            2,
-            leftovers=[
-                {
-                    "run_id": "mad-1",
-                    "node_rank": 4,
-                    "pid": 99,
-                    "state": "running",
-                    "age_s": 1.0,
-                    "same_user": False,
-                    "model": "",
-                },
-            ],
-        ),
-        finding(
-            "leftovers",
-            "error",
-            "node2",
-            message="Run mad-1 still runs there and may hold the GPUs.",
-            seen="process 99, rank 4, for 1 s",
-            expected="no process of another run",
-            fix="Ask the user of process 99 to stop it; or run beside it: --skip-check leftovers",
-        ),
-        id="leftover-of-another-user",
-    ),
-    pytest.param(
         Case().spoil(2, failed={"gpus": "does not answer within 32 s"}).spoil(2, "gpus", count=None),
         finding(
             "gpus",

@@ -76,6 +76,9 @@ def test_judge_rank_gives_the_whole_outcome_when_the_rank_was_good() -> None:
         "log_path": "/logs/rank1.log",
         "stop_reason": None,
         "skipped": False,
+        "clean": None,
+        "left": [],
+        "clock_offset_s": None,
     }
     assert RankOutcome.from_dict(json.loads(json.dumps(outcome.as_dict()))) == outcome
 

@@ -34,6 +34,9 @@ def test_judge_run_is_ok_when_all_ranks_are_clean_and_one_has_a_value() -> None:
         "first_failure": None,
         "ranks": [outcome.as_dict() for outcome in ranks],
         "results": {"perf_csv": "/x/perf.csv"},
+        "clean": {"hosts": 2, "verified": 0},
+        "attempt": 0,
+        "attempts": [],
     }
 
 
@@ -64,11 +67,7 @@ def test_judge_run_is_ok_when_every_rank_was_told_to_skip_the_model() -> None:
         ([rank(0, "lost", 100.0), rank(1, "failed", 101.0)], {"h0": -50.0}, ("failed", 1, 0)),
         ([rank(0, "not_started", None), rank(1, "stopped", stop_reason="gang")], {}, ("failed", 1, 0)),
         ([rank(0, "not_started", None), rank(1, "failed")], {}, ("failed", 1, 1)),
-        (
-            [rank(0, "stopped", 100.0, stop_reason="silence"), rank(1, "stopped", 90.0, stop_reason="gang")],
-            {},
-            ("failed", 1, 0),
-        ),
+        ([rank(0, "stopped", stop_reason="silence"), rank(1, "stopped", stop_reason="gang")], {}, ("silence", 4, None)),
         ([rank(0, "stopped", stop_reason="gang"), rank(1)], {}, ("failed", 1, None)),
         (
             [rank(0, "stopped", stop_reason="user"), rank(1, "stopped", stop_reason="gang")],
@@ -88,7 +87,7 @@ def test_judge_run_is_ok_when_every_rank_was_told_to_skip_the_model() -> None:
         "lost-is-on-our-clock",
         "not-started",
         "not-started-has-no-time",
-        "silence-is-a-cause",
+        "silence-names-nobody",
         "stopped-without-cause",
         "by-a-user",
         "interrupted",

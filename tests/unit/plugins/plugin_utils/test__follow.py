@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import base64
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -164,3 +165,59 @@ def test_log_that_cannot_be_written_is_told_and_ends_nothing(tmp_path: Path) -> 
     one.run()
     assert screen.lines[:2] == ["[node01:0] one", "[node01:0] two"]
     assert "is not complete" in screen.lines[2]
+
+
+def test_follow_when_something_is_left_has_it_ended_and_looks_again(tmp_path: Path) -> None:
+    """What the node sees at the end is in the ending; leftovers are ended first, of this attempt only."""
+
+    class Unclean(FakeNode):
+        def __call__(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
+            answer = super().__call__(entry, arguments)
+            return answer if entry == "stop" else {**answer, "clean": {"clean": False}, "now_s": 107.0}
+
+    node, screen = Unclean([b"one\n"]), Screen()
+    one = follower(node, screen, tmp_path, replace(RANK, attempt=2))
+    one.wall_clock = lambda: 100.0
+    ending = one.run()
+    assert [(entry, arguments.get("attempt"), arguments.get("reason")) for entry, arguments in node.calls[-1:]] == [
+        ("stop", 2, "leftovers")
+    ]
+    assert (ending.clean, ending.clock_offset_s) == ({"found": True, "clean": True}, 7.0)
+
+
+def test_follow_when_no_rank_prints_for_too_long_stops_all_with_a_dump(tmp_path: Path) -> None:
+    """The limit counts from the last sign of any rank; the request has its own reason."""
+    node, screen = FakeNode([b"one\n", *[b""] * 20]), Screen()
+    one = follower(node, screen, tmp_path, replace(RANK, silence_timeout_s=9, attempt=0))
+    call = one.node
+
+    def slowly(entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        screen.now_s += arguments.get("wait_s", 0.0)
+        if screen.now_s == 6.75:
+            # Another rank prints.
+            ControlDir(tmp_path).show_life(screen.now_s)
+        return call(entry, arguments)
+
+    one.node = slowly
+    ending = one.run()
+    assert ending.stop_request == {"reason": "silence", "host": "node01", "node_rank": 0}
+    stop = next(arguments for entry, arguments in node.calls if entry == "stop")
+    assert (stop["reason"], stop["dump"], stop["attempt"]) == ("silence", True, 0)
+
+
+def test_follow_of_a_host_that_does_not_answer_is_no_silence(tmp_path: Path) -> None:
+    """Nobody knows whether its rank prints; being lost has its own limit."""
+    node, screen = FakeNode([*[_follow.HostLostError("no route")] * 30, b"", b"x\n"]), Screen()
+    ending = follower(node, screen, tmp_path, replace(RANK, silence_timeout_s=5)).run()
+    assert (ending.stop_request, screen.lines[-1]) == (None, "[node01:0] x")
+
+
+def test_stop_of_a_person_is_for_every_attempt_and_that_of_the_gang_for_one(tmp_path: Path) -> None:
+    """A later attempt does not hear of the failure before it, but of Ctrl-C at any time."""
+    gang = ControlDir(tmp_path)
+    gang.create()
+    gang.request_stop("gang", {"host": "node02", "node_rank": 1})
+    assert ControlDir(tmp_path, 1).stop_request() is None
+    (gang.path / "stop").write_text('{"reason": "interrupt"}')
+    assert ControlDir(tmp_path, 1).stop_request() == {"reason": "interrupt"}
+    assert gang.stop_request() == {"reason": "gang", "host": "node02", "node_rank": 1}

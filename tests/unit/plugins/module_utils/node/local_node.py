@@ -58,9 +58,10 @@ class Node:
         """The MAD checkout."""
         return self.home / "MAD"
 
-    def rank_dir(self, run_id: str, node_rank: int = 0) -> Path:
+    def rank_dir(self, run_id: str, node_rank: int = 0, attempt: int = 0) -> Path:
         """Return the run directory of a rank."""
-        return self.state_dir / "runs" / run_id / f"rank{node_rank}"
+        run_dir = self.state_dir / "runs" / run_id
+        return (run_dir / f"attempt{attempt}" if attempt else run_dir) / f"rank{node_rank}"
 
     def new_run_id(self) -> str:
         """Return a run id that no other test, and no other test process, has."""
@@ -125,10 +126,15 @@ class Node:
         args = {"run_id": run_id, "node_rank": 0, "state_dir": str(self.state_dir), "reason": "user", "grace_s": 0.3}
         return call("stop", {**args, **changes}, self.interpreter)
 
-    def status(self, run_id: str | None = None) -> list[dict[str, Any]]:
+    def status(self, run_id: str | None = None, **changes: object) -> list[dict[str, Any]]:
         """Return the status of the runs of this node."""
-        runs = call("status", {"run_id": run_id, "state_dir": str(self.state_dir)}, self.interpreter)["runs"]
-        return list(runs)
+        args = {"run_id": run_id, "state_dir": str(self.state_dir), **changes}
+        return list(call("status", args, self.interpreter)["runs"])
+
+    def verify(self, run_id: str, node_rank: int | None = 0) -> dict[str, Any]:
+        """Look at what is left of a run."""
+        args = {"run_id": run_id, "node_rank": node_rank, "state_dir": str(self.state_dir)}
+        return call("verify", args, self.interpreter)
 
     def supervisor(self, run_id: str, node_rank: int = 0) -> processes.Process:
         """Return the process that watches a rank."""
@@ -138,7 +144,7 @@ class Node:
 
     def kill_everything(self) -> None:
         """End whatever a test left, known by the run ids of this node and nothing else."""
-        for path in self.state_dir.glob("runs/*/rank*/status.json"):
+        for path in self.state_dir.glob("runs/**/rank*/status.json"):
             status = files.read_json(str(path)) or {"supervisor": None}
             for supervisor in processes.from_json(status["supervisor"]):
                 processes.send(supervisor, signal.SIGKILL)

@@ -3,10 +3,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,53 +11,8 @@ import pytest
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node import containers, files
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node.paths import RankDir
 
+from tests.unit.plugins.module_utils.node.fake_docker import FakeDocker, mount
 from tests.unit.plugins.module_utils.node.local_node import Node, wait_until
-
-# `ps` lists the files, `inspect` joins them, `rm` removes them; a file `refuse` or `hang` beside them does as it says.
-DOCKER = """#!/bin/sh
-cd "{folder}" || exit 1
-[ -e hang ] && sleep 300
-case "$1" in
-  ps) ls containers ;;
-  inspect)
-    shift 3; printf '['; between=
-    for id; do [ -e "containers/$id" ] && printf '%s' "$between" && cat "containers/$id" && between=,; done
-    printf ']' ;;
-  rm)
-    shift 2
-    [ -e refuse ] && echo 'cannot remove: device or resource busy' >&2 && exit 1
-    for id; do rm -f "containers/$id"; done ;;
-esac
-"""
-
-
-@dataclass
-class FakeDocker:
-    """The folder of the stand-in."""
-
-    folder: Path
-
-    def add(self, name: str, **described: object) -> None:
-        """Make a container that `inspect` describes like this."""
-        (self.folder / "containers" / name).write_text(json.dumps({"Id": name, **described}))
-
-    def names(self) -> list[str]:
-        """Return the containers that are there."""
-        return sorted(path.name for path in (self.folder / "containers").iterdir())
-
-
-@pytest.fixture
-def docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeDocker:
-    """A docker on PATH, and no podman."""
-    folder = tmp_path / "docker"
-    (folder / "containers").mkdir(parents=True)
-    program = folder / "bin" / "docker"
-    program.parent.mkdir()
-    program.write_text(DOCKER.format(folder=folder))
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    monkeypatch.setattr(containers, "ENGINES", ("docker",))
-    return FakeDocker(folder)
 
 
 @pytest.fixture
@@ -71,11 +23,6 @@ def rank_dir(tmp_path: Path) -> RankDir:
     spec = {"run_id": "r", "node_rank": 0, "in_place": False, "work": f"{path}/work", "created_at_s": 1_000_000_000}
     files.write_json(str(path / "spec.json"), spec)
     return RankDir(str(path))
-
-
-def mount(source: str) -> dict[str, Any]:
-    """Return how a container is described that mounts `source`."""
-    return {"HostConfig": {"Binds": [f"{source}:/myworkspace/"]}, "Mounts": [{"Source": source}]}
 
 
 def test_sweep_removes_the_containers_of_the_rank_only(docker: FakeDocker, rank_dir: RankDir) -> None:

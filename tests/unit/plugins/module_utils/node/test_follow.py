@@ -75,6 +75,41 @@ def test_follow_of_an_ended_rank_returns_at_once_with_results(node: Node) -> Non
     assert node.follow(run_id, 0, want_results=False)["results"] is None
 
 
+def test_follow_at_the_end_says_what_is_left(node: Node) -> None:
+    """Nothing, as the supervisor saw to it; before the end, and where nobody asked for results, nothing is said."""
+    run_id = node.start("echo done; exit 2")
+    assert node.follow(run_id, wait_s=0, max_bytes=0, want_results=True)["clean"] is None
+    log, _ = node.follow_to_end(run_id)
+    clean = {"schema": 1, "found": True, "clean": True, "processes_left": [], "containers_left": []}
+    before_s = time.time()
+    answer = node.follow(run_id, len(log), want_results=True)
+    assert answer["clean"] == clean
+    assert before_s <= answer["now_s"] <= time.time()
+    assert node.follow(run_id, len(log))["clean"] is None
+
+
+def test_follow_that_only_looks_leaves_the_lease_alone(node: Node) -> None:
+    """Somebody who reads along neither keeps a rank alive nor lifts a lease, and may wait as long as he likes."""
+    run_id = node.start("echo up; sleep 300", lease_s=1.5)
+    began_s = time.monotonic()
+    log = node.follow(run_id, renew=False)["data"]
+    while time.monotonic() - began_s < 10:
+        answer = node.follow(run_id, len(log), renew=False, wait_s=5)
+        if answer["status"]["state"] == "ended":
+            break
+    assert (log, answer["status"]["ended_by"]) == (b"up\n", "lease")
+
+
+def test_follow_without_terms_lifts_the_lease(node: Node) -> None:
+    """Who leaves a run to itself follows it once more, with a lease of 0."""
+    run_id = node.start("sleep 300", lease_s=1)
+    node.follow(run_id, lease_s=0, wait_s=0)
+    time.sleep(2)
+    assert node.status(run_id)[0]["state"] == "running"
+    assert node.follow(run_id, lease_s=1, wait_s=0)["status"]["state"] == "running"
+    wait_until(lambda: node.status(run_id)[0]["ended_by"] == "lease")
+
+
 @pytest.mark.parametrize("offset", [6, -1])
 def test_follow_refuses_an_offset_that_is_not_in_the_log(node: Node, offset: int) -> None:
     """A log that became shorter is damaged; to go on silently would lose lines."""

@@ -61,6 +61,29 @@ def test_ranks_are_listed_by_number_without_other_entries(tmp_path: Path) -> Non
     ]
 
 
+def test_ranks_are_listed_newest_attempt_first(tmp_path: Path) -> None:
+    """The first attempt has no directory of its own; what is no attempt, or empty, is passed over."""
+    run = paths.RunDir(str(tmp_path), "attempt7")
+    for name in ("rank0", "attempt2/rank1", "attempt2/rank0", "attempt10/rank0", "attempt3", "attempt0/rank9"):
+        (tmp_path / "runs" / "attempt7" / name).mkdir(parents=True)
+    assert [
+        (number, rank.attempt, Path(rank.path).relative_to(run.path).as_posix()) for number, rank in run.ranks()
+    ] == [
+        (0, 10, "attempt10/rank0"),
+        (0, 2, "attempt2/rank0"),
+        (1, 2, "attempt2/rank1"),
+        (0, 0, "rank0"),
+    ]
+    assert [run.rank(0, attempt).path for attempt in (10, 0)] == [f"{run.path}/attempt10/rank0", f"{run.path}/rank0"]
+
+
+@pytest.mark.parametrize("attempt", [-1, True, "0", None], ids=repr)
+def test_check_attempt_refuses_what_is_no_attempt(attempt: object) -> None:
+    """An attempt is a whole number from 0 on."""
+    with pytest.raises(NodeError, match="is not a whole number from 0 on"):
+        paths.check_attempt(attempt)
+
+
 def test_run_ids_of_a_login_without_runs_are_none(tmp_path: Path) -> None:
     """A state directory that does not exist has no runs, and is not made."""
     assert paths.run_ids(str(tmp_path / "state")) == []

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from ansible_collections.madlaunch.multinode.plugins.module_utils.node import processes
+from ansible_collections.madlaunch.multinode.plugins.module_utils.node import probe_leftovers, probe_procs, processes
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node.host import boot_id, hostname
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node.probe_leftovers import leftovers
 
@@ -47,7 +48,7 @@ def ours(state_dir: Path, run_id: str = "new") -> list[dict[str, object]]:
 def expected(run_id: str, node_rank: int, pid: int, **values: object) -> dict[str, object]:
     """Return the item for a living rank."""
     item = {"run_id": run_id, "node_rank": node_rank, "pid": pid, "state": "running", "same_user": True, "model": ""}
-    return {**item, **values}
+    return {**item, "owner": getpass.getuser(), **values}
 
 
 def write_status(state_dir: Path, run_id: str, process: processes.Process, **values: Any) -> None:  # noqa: ANN401
@@ -106,3 +107,45 @@ def test_leftovers_when_the_file_is_not_of_a_process_here_then_nothing(tmp_path:
     """A home may be shared by all hosts, and process numbers are used again."""
     write_status(tmp_path, f"{OWN}-e", processes.myself(), **values)
     assert ours(tmp_path) == []
+
+
+def other_login(monkeypatch: pytest.MonkeyPatch, pid: int) -> None:
+    """Have one process belong to a user who is not there."""
+    real = probe_procs.owner
+    monkeypatch.setattr(probe_leftovers, "owner", lambda asked: 54321 if asked == pid else real(asked))
+
+
+@contextlib.contextmanager
+def supervising(folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Let a program run from this folder as a supervisor does."""
+    folder.mkdir(parents=True)
+    (folder / "__main__.py").write_text("import time; print('x', flush=True); time.sleep(60)")
+    with subprocess.Popen([sys.executable, *options, str(folder)], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("attempt", ["", "attempt2/"], ids=["first-attempt", "later-attempt"])
+def test_leftovers_when_another_login_runs_something_then_its_supervisor_tells(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, attempt: str
+) -> None:
+    """Its files and environments cannot be read, but everybody sees a command line."""
+    run_id = f"{OWN}-f"
+    with supervising(tmp_path / f"runs/{run_id}/{attempt}rank4/supervisor", "-E", "-s", "-S", "-B") as process:
+        assert ours(tmp_path / "mine") == []
+        other_login(monkeypatch, process.pid)
+        assert ours(tmp_path / "mine") == [expected(run_id, 4, process.pid, same_user=False, owner="54321")]
+        assert ours(tmp_path / "mine", run_id) == []
+
+
+def test_leftovers_when_a_command_line_only_looks_like_it_then_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who has the path of a supervisor in an editor is no run."""
+    with supervising(tmp_path / f"runs/{OWN}-g/rank4/supervisor", "-B") as process:
+        other_login(monkeypatch, process.pid)
+        assert ours(tmp_path / "mine") == []

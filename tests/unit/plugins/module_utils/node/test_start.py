@@ -72,6 +72,8 @@ def test_start_answers_with_directory_process_and_time(node: Node) -> None:
         "rank_dir": str(node.rank_dir(run_id)),
         "pid": status["child"]["pid"],
         "started_at_s": status["started_at_s"],
+        "attempt": 0,
+        "locks": [],
     }
     wait_until(lambda: processes.command(answer["pid"]) == "sleep 300")
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +35,45 @@ def test_status_of_one_run_leaves_out_the_others(node: Node) -> None:
     node.start("true")
     assert [status["run_id"] for status in node.status(first)] == [first]
     assert node.status("unknown") == []
+
+
+def test_status_tells_how_long_a_rank_runs_and_is_silent(node: Node) -> None:
+    """Of a rank that has ended, how long it ran; the ages are by the node's own clock."""
+    ended = node.start("echo one; sleep 0.5")
+    node.follow_to_end(ended)
+    running = node.start("sleep 300")
+    time.sleep(0.3)
+    found = {status["run_id"]: status for status in node.status()}
+    assert found[ended]["runtime_s"] == found[ended]["ended_at_s"] - found[ended]["started_at_s"]
+    assert 0.5 <= found[ended]["runtime_s"] < 5
+    assert 0.5 <= found[ended]["last_output_age_s"] < 10
+    assert 0.3 <= found[running]["runtime_s"] < 5
+    assert found[running]["last_output_age_s"] is None
+    assert found[running]["rank_dir"] == str(node.rank_dir(running))
+
+
+def test_status_gives_the_plan_to_those_who_ask_for_it(node: Node) -> None:
+    """Another control node needs no more than the run id; a list of all runs need not carry all plans."""
+    plan = {"schema": 1, "hosts": {"node01": {"node_rank": 0}}, "model": "ü"}
+    run_id = node.start("true", plan=plan)
+    assert [status["plan"] for status in node.status(run_id, want_plan=True)] == [plan]
+    assert "plan" not in node.status(run_id)[0]
+    assert node.status(node.start("true"), want_plan=True)[0]["plan"] is None
+
+
+def test_status_finds_runs_by_the_beginning_of_their_id(node: Node) -> None:
+    """And by the rank, where a host has several."""
+    for run_id in ("20260131-a", "20260131-b", "20260201-a"):
+        node.run_ids.append(run_id)
+        node.start("true", run_id=run_id)
+    node.start("true", run_id="20260131-b", node_rank=1)
+    found = node.status(prefix="20260131")
+    assert [(one["run_id"], one["node_rank"]) for one in found] == [
+        ("20260131-a", 0),
+        ("20260131-b", 0),
+        ("20260131-b", 1),
+    ]
+    assert [one["run_id"] for one in node.status(node_rank=1)] == ["20260131-b"]
 
 
 @pytest.mark.parametrize(
