@@ -17,12 +17,17 @@ cp scripts/get_pip.py "$folder/home/.ansible/test/cache/get_pip_24_2.py"
 python scripts/pip_settings.py >"$folder/home/.config/pip/pip.conf"
 
 cd "$folder/ansible_collections/madlaunch/multinode"
+# ansible-test asks git which files there are, and the folder may lie in a clone that ignores it: a repository of its own.
+git init -q .
 version=$(python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 log=$folder/sanity.log
 # pslint is for PowerShell; shellcheck is no Python package, and the collection has no shell scripts.
 if HOME="$folder/home" LC_ALL=C.UTF-8 \
   ansible-test sanity --local --python "$version" --skip-test pslint --skip-test shellcheck >"$log" 2>&1; then
-  printf '%d sanity tests found nothing.\n' "$(grep -c '^Running sanity test' "$log")"
+  count=$(grep -c '^Running sanity test' "$log" || true)
+  # No files, no tests, no fault: that would pass for ever.
+  [ "$count" -ge 15 ] || { printf 'Only %d sanity tests ran; see %s\n' "$count" "$log" && exit 1; }
+  printf '%d sanity tests found nothing.\n' "$count"
 else
   grep -E '^(Running|ERROR|FATAL|See documentation)' "$log"
   printf 'The whole output is in %s\n' "$log"

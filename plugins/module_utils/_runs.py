@@ -71,9 +71,9 @@ def _overview_of(run_id: str, ranks: list[tuple[str, dict[str, Any]]]) -> Overvi
         model=str(first["model"]),
         owner=str(first["owner"]),
         nnodes=int(first["nnodes"]),
-        started_at_s=min(float(status["started_at_s"]) for _, status in ranks),
-        state=run_state([status for _, status in ranks]),
-        hosts=tuple(dict.fromkeys(host for host, _ in ranks)),
+        started_at_s=min(float(status["started_at_s"]) for _host, status in ranks),
+        state=run_state([status for _host, status in ranks]),
+        hosts=tuple(dict.fromkeys(host for host, _status in ranks)),
     )
 
 
@@ -129,7 +129,7 @@ def plan_of(run_id: str, seen: list[Seen]) -> dict[str, Any]:
     ranks = _ranks(run_id, seen)
     statuses = list(ranks.values())
     # Rank 0, the first, keeps the list of all hosts.
-    kept: dict[str, Any] = next((dict(status["plan"]) for _, status in statuses if status.get("plan")), {})
+    kept: dict[str, Any] = next((dict(status["plan"]) for _host, status in statuses if status.get("plan")), {})
     kept.pop("resolved", None)
     told = {name: statuses[0][1][name] for name in PLAN_FROM_STATUS} if statuses else {"run_id": run_id, "nnodes": 0}
     places = {int(place["node_rank"]): (name, place) for name, place in kept.get("hosts", {}).items()}
@@ -137,7 +137,7 @@ def plan_of(run_id: str, seen: list[Seen]) -> dict[str, Any]:
         address = places[node_rank][1].get("address", "") if node_rank in places else ""
         resolved = (status.get("plan") or {}).get("resolved") or {}
         places[node_rank] = (host, {"node_rank": node_rank, "address": address, "resolved": resolved})
-    hosts = {name: place for _, (name, place) in sorted(places.items())}
+    hosts = {name: place for _rank, (name, place) in sorted(places.items())}
     return {**PLAN_DEFAULTS, **told, **kept, "hosts": hosts}
 
 
@@ -160,7 +160,7 @@ _SHOWN = (
 def status_of(run_id: str, seen: list[Seen]) -> dict[str, Any]:
     """Return how a run stands: its state, each known rank, the ranks that no host told of, and the silent hosts."""
     ranks = _ranks(run_id, seen)
-    statuses = [status for _, status in ranks.values()]
+    statuses = [status for _host, status in ranks.values()]
     first = statuses[0] if statuses else {}
     nnodes = int(first.get("nnodes", 0))
     return {

@@ -109,7 +109,7 @@ def _line_starts(data: bytes, count: int) -> int | None:
     if count == 0:
         return len(data)
     position = len(data.removesuffix(b"\n"))
-    for _ in range(count):
+    for _attempt in range(count):
         position = data.rfind(b"\n", 0, position)
         if position < 0:
             return None

@@ -58,7 +58,7 @@ def _nonce(args: dict[str, Any]) -> dict[str, Any]:
 
 def _read(path: str) -> tuple[str | None, str | None]:
     """Return (text, error); a network file system may show a new file a moment later."""
-    for _ in range(_NONCE_TRIES):
+    for _attempt in range(_NONCE_TRIES):
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 return file.read(hello.MAX_BYTES), None

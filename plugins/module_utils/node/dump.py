@@ -168,7 +168,7 @@ def is_python(pid: int) -> bool:
 def handles(pid: int, signum: int) -> bool:
     """Say whether a process has a handler for a signal (SigCgt of proc_pid_status(5))."""
     for line in _text(f"/proc/{pid}/status").splitlines():
-        name, _, value = line.partition(":")
+        name, _colon, value = line.partition(":")
         if name == "SigCgt":
             return bool(int(value, 16) >> (signum - 1) & 1)
     return False

@@ -49,7 +49,7 @@ def read_json(path: str) -> dict[str, Any] | None:
     A text that is not JSON is read again a few times, as it may just be overwritten in place; after that it is taken
     for missing.
     """
-    for _ in range(_READ_TRIES):
+    for _attempt in range(_READ_TRIES):
         try:
             with open(path, encoding="utf-8") as stream:
                 value = json.load(stream)

@@ -45,7 +45,7 @@ def answer(nonce: str, rank: int, value: dict[str, list[int]]) -> bytes:
 
 def read_answer(line: bytes, nonce: str, rank: int) -> dict[str, list[int]]:
     """Return the value of an answer; raises `WrongAnswerError`."""
-    proof, _, value = line.decode("utf-8", "replace").partition(" ")
+    proof, _space, value = line.decode("utf-8", "replace").partition(" ")
     if proof != _proof(nonce, rank, "answer"):
         shown = line[:60]
         raise WrongAnswerError(repr(shown)[1:] if shown else "nothing")

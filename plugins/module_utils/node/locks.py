@@ -86,7 +86,7 @@ def held(state_dir: str) -> list[dict[str, Any]]:
 
 def _take_one(path: str, holder: dict[str, Any]) -> dict[str, Any] | None:
     """Write the lock unless another run has it; return that one's words, None when it is ours."""
-    for _ in range(_TRIES):
+    for _attempt in range(_TRIES):
         if files.create_once(path, holder):
             return None
         there = _read(path)

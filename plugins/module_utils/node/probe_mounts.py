@@ -23,7 +23,7 @@ def mount_of(path: str, table: str = "/proc/self/mountinfo") -> dict[str, object
 
 
 def _mount(line: str) -> dict[str, object]:
-    left, _, right = line.partition(" - ")
+    left, _dash, right = line.partition(" - ")
     fields = left.split()
     fstype, source, super_options = (*right.split(), "", "", "")[:3]
     options = list(dict.fromkeys(fields[5].split(",") + super_options.split(",")))

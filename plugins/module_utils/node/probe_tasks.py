@@ -48,7 +48,7 @@ def run_all(tasks: dict[str, Task]) -> dict[str, Outcome]:
     outcomes: dict[str, Outcome] = {}
     while running:
         wait_s = max(0.0, min(task.deadline for task in running.values()) - time.monotonic())
-        ready, _, _ = select.select([task.pipe for task in running.values()], [], [], wait_s)
+        ready, _writable, _exceptional = select.select([task.pipe for task in running.values()], [], [], wait_s)
         for name, task in list(running.items()):
             chunk = os.read(task.pipe, _CHUNK_BYTES) if task.pipe in ready else None
             if chunk:
