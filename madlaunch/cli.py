@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, cast
 import typer
 
 from madlaunch import console, records, runs
+from madlaunch.cli_door import DEBUG, fill_streams, unexpected, working_directory
 from madlaunch.cli_options import Words, build_command
-from madlaunch.errors import EXIT_INTERRUPTED, EXIT_USAGE, LauncherError, UsageError
+from madlaunch.errors import EXIT_INTERRUPTED, EXIT_LAUNCHER, EXIT_USAGE, LauncherError, UsageError
 from madlaunch.job import Launch, Surroundings, make_run_id, prepare
 from madlaunch.job_known import names_nodes, prepare_known, with_run
 from madlaunch.settings import resolve
@@ -45,13 +46,17 @@ def main(argv: Sequence[str] | None = None, *, engine: Engine | None = None) -> 
 
     """
     words = list(sys.argv[1:] if argv is None else argv)
+    fill_streams()
     try:
-        return _dispatch(words, engine or run_launch)
+        return _dispatch(list(words), engine or run_launch)
     except LauncherError as error:
         console.show_error(error)
         return error.exit_code
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+    except Exception as error:  # noqa: BLE001 # the outermost door: whatever is left is our own fault, or the system's
+        console.show_error(unexpected(error, detailed="--verbose" in words or bool(os.environ.get(DEBUG))))
+        return EXIT_LAUNCHER
 
 
 def _dispatch(words: list[str], engine: Engine) -> int:
@@ -76,7 +81,7 @@ def _list_records(given: Words) -> int:
     from madlaunch.session import show_list  # noqa: PLC0415 - heavy, and --help must be quick
 
     environ = dict(os.environ)
-    settings = resolve(given.flags, environ, Path.cwd())
+    settings = resolve(given.flags, environ, working_directory())
     found = tuple(records.overview(record) for record in records.recorded(environ))
     show_list("json" if settings[OUTPUT] == "json" else "text", found)
     return 0
@@ -120,7 +125,7 @@ def _prepare(given: Words) -> Launch:
     environ = dict(os.environ)
     # So that nothing that is started from here inherits it.
     os.environ.pop(SSH_PASSWORD.env_name, None)
-    cwd = Path.cwd()
+    cwd = working_directory()
     run_id = make_run_id(datetime.now(UTC), secrets.token_hex(2))
     around = Surroundings(environ, cwd, run_id, runs.record_directory(run_id, environ), _ask_password)
     if given.verb not in KNOWN:

@@ -19,7 +19,6 @@ import os
 import queue
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
@@ -32,6 +31,7 @@ from ansible_runner.runner import Runner
 
 from madlaunch.errors import LauncherError, UsageError
 from madlaunch.events import Event, Note, PlayEnded, Translator
+from madlaunch.scratch import scratch_directory
 from madlaunch.variables import unsafe
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from madlaunch.request import PlayRequest
 
 COLLECTION = "madlaunch.multinode"
+VARIABLES = "extra_vars.json"
 POLL_S = 0.2
 _CANCEL_POLL_S = 1
 _TERM_GRACE_S = 5.0
@@ -84,7 +85,29 @@ _OURS = {
     # than the callback's own limit of 700,000.
     "MAX_EVENT_RES": "100000000",
     "PYTHONUNBUFFERED": "1",
+    # An ansible.cfg, of the user or of the estate, must not hide results from us, end the task that follows a rank,
+    # leave tasks out, refuse our own inventory, or wait for an answer that nobody can give.
+    "ANSIBLE_NO_LOG": "0",
+    "ANSIBLE_DISPLAY_OK_HOSTS": "1",
+    "ANSIBLE_VERBOSITY": "0",
+    "ANSIBLE_DEBUG": "0",
+    "ANSIBLE_TASK_TIMEOUT": "0",
+    "ANSIBLE_ANY_ERRORS_FATAL": "0",
+    "ANSIBLE_RUN_TAGS": "all",
+    "ANSIBLE_SKIP_TAGS": "never",
+    "ANSIBLE_INVENTORY_ENABLED": "host_list,script,auto,yaml,ini,toml",
+    "ANSIBLE_ASK_PASS": "0",
+    "ANSIBLE_ASK_VAULT_PASS": "0",
+    "ANSIBLE_BECOME_ASK_PASS": "0",
+    "ANSIBLE_ENABLE_TASK_DEBUGGER": "0",
+    # They would be written into the clone.
+    "ANSIBLE_RETRY_FILES_ENABLED": "0",
+    # Ansible refuses a locale that this machine lacks (LC_* come in from a laptop by ssh) or that is not UTF-8. ssh may
+    # send it on: LANG, because a node that lacks it says nothing then, while of LC_ALL its bash would complain.
+    "LANG": "C.UTF-8",
 }
+# Nodes that were named on the command line are logged in to as the user said; in an inventory the estate decides.
+_NOBODY_ELSE = {"ANSIBLE_BECOME": "0"}
 
 
 class PlaybookError(LauncherError):
@@ -103,6 +126,7 @@ class Play:
         self._pid: int | None = None
         self._canceled_at_s: float | None = None
         self._abandoned = threading.Event()
+        self._variables: Path | None = None
 
     def events(self, idle: Callable[[], None] = lambda: None) -> Generator[Event]:
         """Start the playbook and yield its events live; the last one is ``PlayEnded``.
@@ -113,8 +137,9 @@ class Play:
             PlaybookError: The playbook ended badly and nothing in its events says why.
             AnswerError: The collection answered in an unknown shape.
         """
-        with tempfile.TemporaryDirectory(prefix="madlaunch-", ignore_cleanup_errors=True) as name:
-            thread = threading.Thread(target=self._play, args=(Path(name),), name="ansible-runner", daemon=True)
+        with scratch_directory() as private:
+            self._variables = private / VARIABLES
+            thread = threading.Thread(target=self._play, args=(private,), name="ansible-runner", daemon=True)
             thread.start()
             try:
                 yield from self._received(idle)
@@ -175,6 +200,9 @@ class Play:
             self._pid = pid
             if self._canceled_at_s is not None:
                 self._signal(signal.SIGTERM)
+        if raw.get("event") == "playbook_on_start" and self._variables is not None:
+            # Ansible has read it; so a launcher that is killed leaves no secret in a file.
+            self._variables.unlink(missing_ok=True)
         for event in self._translator.translate(raw):
             if isinstance(event, Note):
                 if event.text == _SSH_PROMPT_TEXT:
@@ -249,7 +277,7 @@ def prepare(request: PlayRequest, private: Path, root: Path | None) -> RunnerCon
         home = private / "collections" / "ansible_collections" / "madlaunch"
         home.mkdir(parents=True)
         (home / "multinode").symlink_to(root, target_is_directory=True)
-    variables = private / "extra_vars.json"
+    variables = private / VARIABLES
     _write_json(variables, unsafe(request.extra_vars))
     inventory = private / "inventory.json"
     _write_json(inventory, unsafe(request.inventory))
@@ -265,7 +293,8 @@ def prepare(request: PlayRequest, private: Path, root: Path | None) -> RunnerCon
         quiet=True,
     )
     config.prepare()  # type: ignore[no-untyped-call] # the same
-    config.env = environment(config.env, request.environment, os.environ, private / "collections" if root else None)
+    requested = request.environment if request.inventory_sources else {**_NOBODY_ELSE, **request.environment}
+    config.env = environment(config.env, requested, os.environ, private / "collections" if root else None)
     guard = [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid())]
     config.command = guard + command_line(request, inventory, variables)
     return config
@@ -312,14 +341,14 @@ def environment(
     result["ANSIBLE_COLLECTIONS_PATH"] = os.pathsep.join(_collection_folders(requested, own, collections))
     # ansible-playbook is beside our interpreter also when no virtual environment is activated.
     result["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), own.get("PATH", os.defpath)))
-    if "utf" not in (own.get("LC_ALL") or own.get("LC_CTYPE") or own.get("LANG") or "").lower():
-        result["LC_ALL"] = "C.UTF-8"  # Ansible refuses a locale that is not UTF-8
     return result
 
 
 def _is_harmless(name: str) -> bool:
     if name.startswith("ANSIBLE_"):
         return name in _KEPT
+    if name.startswith("LC_") or name == "LANGUAGE":
+        return False
     return not (name.startswith("MADLAUNCH_") and ("PASSWORD" in name or "SECRET" in name))
 
 

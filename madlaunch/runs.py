@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from madlaunch.answers import Json, RunOutcome, mapping_at
-from madlaunch.errors import LauncherError
+from madlaunch.errors import LauncherError, UsageError
 
 SCHEMA = 1
 RECORD_NAME = "run.json"
@@ -75,14 +75,23 @@ class RunRecord:
 
 
 def state_directory(environ: Mapping[str, str]) -> Path:
-    """Return the launcher's state directory: ``MADLAUNCH_STATE_DIR``, or below ``XDG_STATE_HOME`` or the home."""
+    """Return the launcher's state directory: ``MADLAUNCH_STATE_DIR``, or below ``XDG_STATE_HOME`` or the home.
+
+    Raises:
+        UsageError: The user has no home.
+    """
     own = environ.get("MADLAUNCH_STATE_DIR")
     if own:
         return Path(own).expanduser().absolute()
     xdg = environ.get("XDG_STATE_HOME", "")
     # The XDG specification says to ignore a relative path.
-    base = Path(xdg) if xdg.startswith("/") else Path.home() / ".local" / "state"
-    return base / "madlaunch"
+    if xdg.startswith("/"):
+        return Path(xdg) / "madlaunch"
+    try:
+        return Path.home() / ".local" / "state" / "madlaunch"
+    except RuntimeError as error:
+        problem = "the home directory of this user is not known, so there is no place for the record of a run"
+        raise UsageError(problem, next_step="set HOME, or name a directory with MADLAUNCH_STATE_DIR") from error
 
 
 def record_directory(run_id: str, environ: Mapping[str, str]) -> Path:

@@ -36,7 +36,8 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # A stop takes the ladder SIGINT, SIGTERM, SIGKILL with a grace after each, the removal of containers and the
 # collection of what is there; a host that was lost takes its connection timeout besides.
 _STOP_GRACES = 3
-_LEAVE_AT = 2
+# The same press can come twice (a terminal and a wrapper both pass it on), and nobody reads the message faster.
+_LEAVE_AFTER_S = 1.0
 # These follow a run to its end, and so end it when they are interrupted.
 _FOLLOWING = ("run", "attach")
 _STOP_LIMIT_S = 180.0
@@ -53,13 +54,17 @@ class Playing(Protocol):
 
 
 class Interrupts:
-    """Counts SIGINT, SIGTERM and SIGHUP; the second one raises ``KeyboardInterrupt`` wherever the session is.
+    """Counts SIGINT, SIGTERM and SIGHUP, all of which ask for a stop.
 
-    Later ones are ignored: the session is leaving and has only its record to write.
+    A second SIGINT, if it comes at least ``_LEAVE_AFTER_S`` after the first, raises ``KeyboardInterrupt`` wherever the
+    session is; SIGTERM and SIGHUP never do, however often they come. What comes after that is ignored: the session is
+    leaving and has only its record to write.
     """
 
     def __init__(self) -> None:
         self.count = 0
+        self._pressed_at_s: float | None = None
+        self._leaving = False
 
     @contextmanager
     def caught(self) -> Iterator[None]:
@@ -75,9 +80,15 @@ class Interrupts:
                 signal.signal(number, handler)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
-        del number, frame
+        del frame
         self.count += 1
-        if self.count == _LEAVE_AT:
+        if number != signal.SIGINT or self._leaving:
+            return
+        now_s = time.monotonic()
+        if self._pressed_at_s is None:
+            self._pressed_at_s = now_s
+        elif now_s - self._pressed_at_s >= _LEAVE_AFTER_S:
+            self._leaving = True
             raise KeyboardInterrupt
 
 
@@ -162,7 +173,8 @@ class Session:
         plan = self._progress.plan
         grace_s = plan.grace_s if plan else 0
         self._stop_by_s = time.monotonic() + _STOP_GRACES * grace_s + _STOP_LIMIT_S
-        if self._job.mode in _FOLLOWING:
+        if self._job.mode in _FOLLOWING and (plan is not None or self._progress.may_have_started):
+            # Not earlier: the plan claims the directory of the run, which must be new.
             self._request_stop()
         if self._job.mode in _FOLLOWING and self._progress.may_have_started:
             text = "interrupted: stopping every rank and waiting for it; once more to leave at once"
@@ -192,7 +204,7 @@ class Session:
             self._reporter.note("error", f"the stop request could not be written to {control}: {error.strerror}")
 
     def _leave(self) -> int:
-        """End at once after the second interrupt; what runs on the nodes is left to its lease and limit."""
+        """End at once after the second SIGINT; what runs on the nodes is left to its lease and limit."""
         self._progress = replace(self._progress, interrupted=True)
         outcome = conclude(self._progress)
         self._close(outcome)

@@ -43,7 +43,8 @@ def _ctrl_c(cluster: Cluster, started: Running) -> None:
 
 def _ctrl_c_twice(cluster: Cluster, started: Running) -> None:
     _ctrl_c(cluster, started)
-    time.sleep(0.5)
+    # A second one that comes sooner is taken for the same press.
+    time.sleep(1.2)
     if started.process.poll() is None:
         started.interrupt()
 

@@ -14,7 +14,7 @@ import pytest
 
 from madlaunch import runs, session
 from madlaunch.errors import LauncherError
-from madlaunch.events import Event, OutputLines, PlanMade, PlayEnded, PreflightDone
+from madlaunch.events import Event, Note, OutputLines, PlanMade, PlayEnded, PreflightDone
 from madlaunch.request import ConsoleOptions
 from madlaunch.run import Play
 from madlaunch.session import Session, run_session
@@ -185,8 +185,47 @@ def test_session_when_any_ending_signal_comes_stops_and_restores_the_handlers(
     assert signal.getsignal(number) is before
 
 
-def test_session_when_interrupted_twice_leaves_at_once_and_tells_the_run_id(tmp_path: Path) -> None:
+def test_session_when_interrupted_before_the_plan_makes_no_directory_of_the_run(tmp_path: Path) -> None:
+    """The plan claims that directory, and a new one is the sign that the run id is free."""
+    screen, play = Screen(Note, _send(signal.SIGINT)), Scripted(Note("output", "x"))
+    assert Session(small.request(tmp_path / "record"), small.job(tmp_path / "logs"), screen).run(play) == 130
+    assert play.canceled
+    assert not (tmp_path / "logs").exists()
+    assert screen.notes == ["warning: interrupted before anything was started"]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "wait_s"),
+    [
+        pytest.param((signal.SIGINT, signal.SIGINT), 60.0, id="the same press twice"),
+        pytest.param((signal.SIGHUP, signal.SIGHUP), 0.0, id="hangup of shell and terminal"),
+        pytest.param((signal.SIGTERM, signal.SIGTERM), 0.0, id="a batch system that insists"),
+        pytest.param((signal.SIGINT, signal.SIGTERM, signal.SIGHUP), 0.0, id="others after Ctrl-C"),
+        pytest.param((signal.SIGTERM, signal.SIGINT), 0.0, id="the first Ctrl-C"),
+    ],
+)
+def test_session_when_other_signals_follow_the_first_still_waits_for_the_ranks(
+    tmp_path: Path, numbers: tuple[signal.Signals, ...], wait_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only a second Ctrl-C, and not one that comes with the first, leaves the ranks alone."""
+    monkeypatch.setattr(session, "_STOP_LIMIT_S", 0.05)
+    monkeypatch.setattr(session, "_LEAVE_AFTER_S", wait_s)
+
+    def send() -> None:
+        for number in numbers:
+            os.kill(os.getpid(), number)
+
+    screen, play = Screen(PreflightDone, send), Scripted(RUNNING)
+    assert Session(small.request(tmp_path), small.job(tmp_path), screen).run(play) == 130
+    assert play.canceled
+    assert screen.notes[-1] == "error: the ranks did not stop in time; giving up waiting for them"
+
+
+def test_session_when_interrupted_twice_leaves_at_once_and_tells_the_run_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The second Ctrl-C does not wait for the nodes."""
+    monkeypatch.setattr(session, "_LEAVE_AFTER_S", 0.0)
 
     def twice() -> None:
         os.kill(os.getpid(), signal.SIGINT)
