@@ -61,7 +61,9 @@ def test_check_when_nodes_differ_in_every_way_then_all_is_found_at_once(
     assert done.returncode == PREFLIGHT_FAILED
     state = "/home/mluser/.local/state/madlaunch"
     found = [
-        (name, rank, re.sub(r"[\d.]+ ([KM])iB", r"N \1iB", message)) for name, rank, message in errors(cluster, done)
+        # Sizes are those of the day, and a slow exchange leaves a second of doubt about a clock.
+        (name, rank, re.sub(r"by (29[5-9]|300) s", "by N s", re.sub(r"[\d.]+ ([KM])iB", r"N \1iB", message)))
+        for name, rank, message in errors(cluster, done)
     ]
     missing = "no executable file named 'madengine' on the PATH of the login"
     space = f"{state} has only N MiB left; a run needs N MiB (twice the checkout and N MiB)."
@@ -76,7 +78,7 @@ def test_check_when_nodes_differ_in_every_way_then_all_is_found_at_once(
         ("free_space", 5, space),
         ("gpus", 5, "No GPU was found, so the number of processes is unknown."),
         ("gpus", 6, "There are 1 GPUs, but 2 on the other hosts."),
-        ("clock", 4, "Its clock differs from that of node0 by 300 s: logs cannot be put in order."),
+        ("clock", 4, "Its clock differs from that of node0 by N s: logs cannot be put in order."),
     ]
     assert nothing_left(cluster)
 
