@@ -38,15 +38,13 @@ class ActionModule(NodeAction):
         options = self.options(ARGUMENT_SPEC)
         variables = task_vars or {}
         name = str(variables["inventory_hostname"])
-        if ControlDir(Path(options["plan"]["log_dir"])).stop_request() is not None:
-            result.update(changed=False, started=False, reason="the launch was already being stopped")
-            return result
         place = {"kind": "start", "host": name, "node_rank": options["plan"]["hosts"][name]["node_rank"]}
-        stop = ControlDir(Path(options["plan"]["log_dir"]), options["attempt"]).stop_request()
+        gang = ControlDir(Path(options["plan"]["log_dir"]), options["attempt"])
+        stop = gang.stop_request()
         if stop is not None:
             reason = f"the run was asked to end ({stop['reason']}) before the rank was started"
-            result.update(changed=False, started=False, reason=reason, madlaunch={**place, "error": reason})
-            return result
+            told = {"started": False, "reason": reason, "stop_reason": stop["reason"]}
+            return {**result, **told, "changed": False, "madlaunch": {**place, "error": reason}}
         try:
             answer, command = self._start(options, name, variables)
         except (NodeCallError, CommandError) as error:
@@ -58,6 +56,8 @@ class ActionModule(NodeAction):
             major = options["resolved"]["madengine_major"]
             result.update(changed=True, started=True, rank_dir=answer["rank_dir"], major=major, madlaunch=event)
             return result
+        # Before any follower comes: the ranks that are ready wait at their gates, and end there.
+        gang.request_stop("gang", {"host": name, "node_rank": place["node_rank"]})
         result.update(changed=False, started=False, reason=reason, madlaunch={**place, "error": reason})
         return result
 
@@ -84,6 +84,7 @@ class ActionModule(NodeAction):
             "timeout_s": plan["timeout_s"],
             "grace_s": plan["grace_s"],
             "lease_s": plan["lease_s"],
+            "gate": True,
             "plan": kept_plan(plan, name, options["resolved"]),
             "attempt": options["attempt"],
             "lock_keys": _locks.keys(plan, {"gpus": {"count": options["resolved"].get("nproc_per_node")}}),

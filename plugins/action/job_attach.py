@@ -11,10 +11,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _masking, _verdict
-from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
 from ansible_collections.madlaunch.multinode.plugins.module_utils._outcome import with_cleanliness
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
@@ -80,7 +78,7 @@ class ActionModule(NodeAction):
         )
         ending = follower.run()
         if ending.status is None:
-            return _verdict.lost(known.judged, None, ending.lost_reason, time.time())
+            return _follow.of_ending(_verdict.lost(known.judged, None, ending.lost_reason, time.time()), ending)
         known.files.keep(ending.evidence or {})
         return _follow.of_ending(_verdict.judge_rank(known.judged, ending.status, ending.evidence), ending)
 
@@ -108,9 +106,4 @@ class ActionModule(NodeAction):
     def _node(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
         if entry == "follow":
             arguments = {"renew": self._wait, **arguments}
-        try:
-            return self.call_node(entry, arguments, self._variables).value
-        except AnsibleConnectionFailure as error:
-            raise _follow.HostLostError(str(error)) from error
-        except NodeCallError as error:
-            raise _follow.NodeRefusedError(f"{error.message}; {error.hint}".rstrip("; ")) from error
+        return self.ask_node(entry, arguments, self._variables)

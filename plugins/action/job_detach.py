@@ -9,9 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _masking, _verdict
-from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._known_rank import KnownRank
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import NodeAction
@@ -25,6 +24,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
 }
 UP = "running"
+# The lease must not run out meanwhile.
+_TRY_S = 30.0
 
 
 class ActionModule(NodeAction):
@@ -39,10 +40,16 @@ class ActionModule(NodeAction):
         self._variables = task_vars or {}
         secrets = _masking.forms(str(value) for value in options["container_env_secret"].values())
         if options["state"] == "alone":
-            self._poll(self._known(options), 0, 0.0)
-            return {**result, "changed": True}
+            return {**result, **self._left_alone(self._known(options))}
         outcome = self._watched(options).as_dict()
         return {**result, "changed": False, "outcome": _masking.masked(outcome, secrets)}
+
+    def _left_alone(self, known: KnownRank) -> dict[str, Any]:
+        try:
+            self._poll(known, 0, 0.0)
+        except (_follow.HostLostError, _follow.NodeRefusedError) as error:
+            return {"failed": True, "msg": f"the lease of the rank could not be lifted: {error}"}
+        return {"changed": True}
 
     def _known(self, options: dict[str, Any]) -> KnownRank:
         plan, host = options["plan"], str(self._variables["inventory_hostname"])
@@ -54,8 +61,13 @@ class ActionModule(NodeAction):
         """Return how the rank stands after `settle_s`, or as soon as it has ended or the launch was interrupted."""
         known, started = self._known(options), options["started"]
         if not started.get("started"):
-            return _verdict.not_started(known.judged, str(started.get("reason") or "the rank was not started"))
+            reason = str(started.get("reason") or "the rank was not started")
+            return _verdict.not_started(known.judged, reason, started.get("stop_reason"))
         gang = ControlDir(Path(known.plan["log_dir"]))
+        stop = gang.stop_request()
+        if stop is not None:
+            # It stays at its gate: to follow it would let it begin.
+            return _verdict.not_started(known.judged, "the launch was being stopped", stop["reason"])
         deadline_s = time.monotonic() + options["settle_s"]
         try:
             answer = self._poll(known, known.plan["lease_s"], 0.0)
@@ -66,20 +78,29 @@ class ActionModule(NodeAction):
                 answer = self._poll(known, known.plan["lease_s"], min(1.0, left_s), answer["size_bytes"])
             if answer["status"]["state"] != "ended":
                 return _running(known, answer["status"])
-        except AnsibleConnectionFailure as error:
+        except (_follow.HostLostError, _follow.NodeRefusedError) as error:
             return _verdict.lost(known.judged, None, str(error), time.time())
-        except NodeCallError as error:
-            return _verdict.lost(known.judged, None, error.message, time.time())
         return _verdict.judge_rank(known.judged, answer["status"], self._evidence(known))
 
     def _poll(self, known: KnownRank, lease_s: int, wait_s: float, offset: int = 0) -> dict[str, Any]:
         arguments = {**known.place, "lease_s": lease_s, "offset": offset, "wait_s": wait_s, "max_bytes": 0}
-        return self.call_node("follow", {**arguments, "want_results": False}, self._variables).value
+        return self._ask({**arguments, "want_results": False})
+
+    def _ask(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to a poll; one that was killed or cut off is tried again for a while."""
+        deadline_s = time.monotonic() + _TRY_S
+        while True:
+            try:
+                return self.ask_node("follow", arguments, self._variables)
+            except _follow.HostLostError:
+                if time.monotonic() >= deadline_s:
+                    raise
+                time.sleep(_follow.RETRY_PAUSE_S)
 
     def _evidence(self, known: KnownRank) -> dict[str, Any] | None:
         answer = self._poll(known, known.plan["lease_s"], 0.0)
         arguments = {**known.place, "lease_s": known.plan["lease_s"], "offset": answer["size_bytes"], "wait_s": 0}
-        answer = self.call_node("follow", {**arguments, "max_bytes": 0, "want_results": True}, self._variables).value
+        answer = self._ask({**arguments, "max_bytes": 0, "want_results": True})
         results: dict[str, Any] | None = answer["results"]
         return results
 

@@ -9,10 +9,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _masking, _verdict
-from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
 from ansible_collections.madlaunch.multinode.plugins.module_utils._outcome import with_cleanliness
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._folding import FoldedScreen
@@ -54,23 +52,23 @@ class ActionModule(NodeAction):
         files = RankFiles(place, plan["hosts"][host]["node_rank"])
         rank = judged_rank(plan, host, int(started.get("major") or 0), files)
         gang = ControlDir(log_dir, attempt)
-        followed = followed_rank(plan, rank, options["node_state_dir"], attempt)
-        if not started.get("started"):
-            gang.request_stop("gang", {"host": host, "node_rank": rank.node_rank})
-            reason = str(started.get("reason") or "the rank was not started")
-            return with_cleanliness(_verdict.not_started(rank, reason), self._look(followed))
         follower = _follow.Follower(
-            rank=followed,
+            rank=followed_rank(plan, rank, options["node_state_dir"], attempt),
             node=self._node,
             log=_follow.RankLog(files.log),
             gang=gang,
             show=self._show,
             failed=lambda status, evidence: _verdict.judge_rank(rank, status, evidence).is_cause,
         )
+        if not started.get("started"):
+            gang.request_stop("gang", {"host": host, "node_rank": rank.node_rank})
+            reason = str(started.get("reason") or "the rank was not started")
+            outcome = _verdict.not_started(rank, reason, started.get("stop_reason"))
+            # A start whose connection broke may have come through.
+            return with_cleanliness(outcome, follower.clear(follower.rank.lost_after_s))
         ending = self._folded(follower, plan) if plan.get("fold") else follower.run()
         if ending.status is None:
-            outcome = _verdict.lost(rank, None, ending.lost_reason, time.time())
-            return with_cleanliness(outcome, self._look(followed))
+            return _follow.of_ending(_verdict.lost(rank, None, ending.lost_reason, time.time()), ending)
         files.keep(ending.evidence or {})
         return _follow.of_ending(_verdict.judge_rank(rank, ending.status, ending.evidence), ending)
 
@@ -84,21 +82,8 @@ class ActionModule(NodeAction):
     def _show(self, text: str) -> None:
         Display().display(_masking.masked(text, self._secrets))
 
-    def _look(self, rank: _follow.Rank) -> dict[str, Any] | None:
-        """Have a host that could not be followed looked at; None when it still does not answer."""
-        arguments = {**rank.place, "reason": "leftovers", "grace_s": rank.grace_s}
-        try:
-            return self._node("stop", arguments)
-        except (_follow.HostLostError, _follow.NodeRefusedError):
-            return None
-
     def _node(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return self.call_node(entry, arguments, self._variables).value
-        except AnsibleConnectionFailure as error:
-            raise _follow.HostLostError(str(error)) from error
-        except NodeCallError as error:
-            raise _follow.NodeRefusedError(f"{error.message}; {error.hint}".rstrip("; ")) from error
+        return self.ask_node(entry, arguments, self._variables)
 
 
 def judged_rank(plan: dict[str, Any], host: str, major: int, files: RankFiles) -> _verdict.Rank:

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible.errors import AnsibleConnectionFailure
 from ansible.utils.display import Display
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _masking, _relay
-from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._known_rank import KnownRank
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import NodeAction
@@ -56,9 +54,4 @@ class ActionModule(NodeAction):
         return result
 
     def _node(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        try:
-            return self.call_node(entry, arguments, self._variables).value
-        except AnsibleConnectionFailure as error:
-            raise _follow.HostLostError(str(error)) from error
-        except NodeCallError as error:
-            raise _follow.NodeRefusedError(f"{error.message}; {error.hint}".rstrip("; ")) from error
+        return self.ask_node(entry, arguments, self._variables)

@@ -100,8 +100,12 @@ def _earlier(plan: dict[str, Any], attempt: int) -> tuple[dict[str, Any], ...]:
     """Return the outcomes of the attempts before this one, as the last of them left them."""
     if attempt == 0:
         return ()
-    text = (Path(plan["log_dir"]) / "summary.json").read_text(encoding="utf-8")
-    before = dict(json.loads(text)["outcome"])
+    try:
+        text = (Path(plan["log_dir"]) / "summary.json").read_text(encoding="utf-8")
+        before = dict(json.loads(text)["outcome"])
+    except (OSError, ValueError, KeyError):
+        # The earlier attempts were followed from another control node, which has kept their outcomes.
+        return ()
     attempts = before.pop("attempts", [])
     return (*attempts, before)
 

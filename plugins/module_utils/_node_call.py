@@ -64,7 +64,8 @@ class NodeCallError(Exception):
     """A call that gave no result.
 
     `kind` is "no_python" (the host has none that is new enough), "bad_answer" (something else than the answer came
-    back; `message` has the end of it), or "node" (the node program refused; `message` and `hint` are its own).
+    back; `message` has the end of it), "fault" (the node program failed unforeseen: no memory, an error of a file
+    server) or "node" (the node program refused; `message` and `hint` are its own). Only the last is a final word.
     """
 
     def __init__(self, kind: str, message: str, hint: str = "") -> None:
@@ -118,7 +119,8 @@ def parse(stdout: str, token: str) -> dict[str, Any]:
     except ValueError as error:
         raise _no_answer(stdout) from error
     if "error" in answer:
-        raise NodeCallError("node", answer["error"]["message"], answer["error"]["hint"])
+        kind = "fault" if answer["error"].get("fault") else "node"
+        raise NodeCallError(kind, answer["error"]["message"], answer["error"]["hint"])
     return dict(answer["ok"])
 
 

@@ -73,7 +73,8 @@ class RankOutcome:
     @property
     def is_cause(self) -> bool:
         """Whether this end is a reason to stop the other ranks: a bad end that is not itself the result of a stop."""
-        return self.state != OK and not (self.state == STOPPED and self.stop_reason in STOPPED_BY_OTHERS)
+        followed = self.state in (STOPPED, NOT_STARTED) and self.stop_reason in STOPPED_BY_OTHERS
+        return self.state != OK and not followed
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in JSON types."""

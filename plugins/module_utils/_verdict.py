@@ -97,12 +97,22 @@ def _ending(rank: Rank, status: Mapping[str, Any], evidence: Mapping[str, Any]) 
     ended_by = status["ended_by"]
     if status["state"] != "ended" or ended_by == "supervisor_lost":
         return Ending(LOST, "the process that watched over the rank on its node is gone"), None
+    if status.get("gate") == "closed" and ended_by in ("stop", "lease"):
+        return _unstarted(ended_by, str(status["stop_reason"] or ""))
     if ended_by == "timeout":
         return Ending(TIMEOUT, f"the time limit of {status['timeout_s']} s was reached"), None
     if ended_by in ("stop", "lease"):
         why = "lease" if ended_by == "lease" else str(status["stop_reason"] or "user")
         return Ending(STOPPED, STOP_REASONS.get(why, f"stopped by the launch ({why})")), why
     return _by_itself(rank, status, evidence), None
+
+
+def _unstarted(ended_by: str, reason: str) -> tuple[Ending, str | None]:
+    """Return the judgment of a rank that was made ready, and ended before it was let begin."""
+    if ended_by == "lease":
+        return Ending(NOT_STARTED, f"made ready, but {reason}"), None
+    why = reason or "user"
+    return Ending(STOPPED, f"{STOP_REASONS.get(why, f'stopped by the launch ({why})')}; it had not begun"), why
 
 
 def _by_itself(rank: Rank, status: Mapping[str, Any], evidence: Mapping[str, Any]) -> Ending:
@@ -137,9 +147,9 @@ def lost(rank: Rank, status: Mapping[str, Any] | None, reason: str, seen_at_s: f
     )
 
 
-def not_started(rank: Rank, reason: str) -> RankOutcome:
-    """Return the outcome of a rank that was never started."""
-    return RankOutcome(rank.host, rank.node_rank, NOT_STARTED, reason, log_path=rank.log_path)
+def not_started(rank: Rank, reason: str, stop_reason: str | None = None) -> RankOutcome:
+    """Return the outcome of a rank that was never started; `stop_reason` is why, if the launch was being stopped."""
+    return RankOutcome(rank.host, rank.node_rank, NOT_STARTED, reason, log_path=rank.log_path, stop_reason=stop_reason)
 
 
 def judge_run(
@@ -193,7 +203,7 @@ def _first_failure(ranks: tuple[RankOutcome, ...], clock_offsets_s: Mapping[str,
 
     A rank that was stopped counts only if nothing else failed and the stop was not the consequence of anything else.
     """
-    failed = [rank for rank in ranks if rank.state not in (OK, STOPPED)]
+    failed = [rank for rank in ranks if rank.is_cause and rank.state != STOPPED]
     if not failed:
         failed = [rank for rank in ranks if rank.state == STOPPED and rank.stop_reason not in STOPPED_BY_OTHERS]
     return min(failed, key=lambda rank: _when(rank, clock_offsets_s), default=None)

@@ -147,7 +147,12 @@ class Follower:
                 ending = Ending(None, None, lost_reason=str(error))
             if ending is not None:
                 self._tell_gang(ending)
-                return ending
+                return ending if ending.status is not None else self._cleared(ending)
+
+    def _cleared(self, ending: Ending) -> Ending:
+        """Return the end that nobody could see with what the node says to a stop."""
+        # A host that was silent for so long has had its time; one that refused has not.
+        return replace(ending, clean=self.clear(0.0 if self._lost_since_s is not None else self.rank.lost_after_s))
 
     def _round(self) -> Ending | None:
         self._obey_stop()
@@ -171,11 +176,27 @@ class Follower:
         if seen is None or seen["clean"]:
             return seen
         # A supervisor that was killed, or a container that outlived its madengine: nobody else will end it.
+        return self.clear(self.rank.lost_after_s) or seen
+
+    def clear(self, patience_s: float) -> dict[str, Any] | None:
+        """End what is left of the rank; return what the node saw, None if it did not answer within `patience_s`.
+
+        For every end that the node itself could not tell: nobody else is there who would end what is left.
+        """
         arguments = {**self.rank.place, "reason": "leftovers", "grace_s": self.rank.grace_s}
-        try:
-            return self.node("stop", arguments)
-        except (HostLostError, NodeRefusedError):
-            return seen
+        deadline_s, told = self.clock() + patience_s, False
+        while True:
+            try:
+                return self.node("stop", arguments)
+            except NodeRefusedError:
+                return None
+            except HostLostError as error:
+                if self.clock() >= deadline_s:
+                    return None
+                if not told:
+                    self._say(f"it cannot be seen whether anything is left, trying for {patience_s:.0f} s: {error}")
+                    told = True
+            self.sleep(RETRY_PAUSE_S)
 
     def _poll_arguments(self) -> dict[str, Any]:
         return {

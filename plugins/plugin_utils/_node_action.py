@@ -15,8 +15,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _node_call
+from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._follow import HostLostError, NodeRefusedError
 
 NODE_SOURCES = Path(__file__).parent.parent / "module_utils" / "node"
 
@@ -71,6 +74,22 @@ class NodeAction(ActionBase):
         answer = self._low_level_execute_command(line, in_data=document.encode(), executable="/bin/sh")
         after_s = time.time()
         return NodeAnswer(_node_call.parse(answer["stdout"] + answer["stderr"], token), before_s, after_s)
+
+    def ask_node(self, entry: str, arguments: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer of `entry` as following wants it.
+
+        Raises `HostLostError` when there was none: the host was not reached, or the call was killed (no memory) or
+        failed at an error of a file server, which says nothing of the rank. Raises `NodeRefusedError` when the node
+        program refused.
+        """
+        try:
+            return self.call_node(entry, arguments, task_vars).value
+        except AnsibleConnectionFailure as error:
+            raise HostLostError(str(error)) from error
+        except NodeCallError as error:
+            if error.kind != "node":
+                raise HostLostError(error.message) from error
+            raise NodeRefusedError(f"{error.message}; {error.hint}".rstrip("; ")) from error
 
 
 def interpreter_of(task_vars: dict[str, Any]) -> str:

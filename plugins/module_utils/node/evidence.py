@@ -28,6 +28,7 @@ LINE_BYTES = 1024 * 1024
 KEPT_BYTES = 16 * 1024
 FIRST_LINES = 5
 LAST_LINES = 20
+MAX_DEPTH = 100
 
 
 def gather(rank_dir: str, work_dir: str, perf_rows_before: int = 0) -> dict[str, Any]:
@@ -65,7 +66,8 @@ def count_perf_rows(work_dir: str) -> int:
     try:
         with open(os.path.join(work_dir, PERF_CSV), encoding="utf-8", errors="replace", newline="") as stream:
             return max(0, sum(1 for row in _rows(stream) if row) - 1)
-    except FileNotFoundError:
+    except (OSError, csv.Error):
+        # What cannot be read now is told at the end, with its reason; it must not keep a run from starting.
         return 0
 
 
@@ -177,7 +179,30 @@ def _summary(path: str, errors: list[str]) -> dict[str, Any] | None:
     except ValueError as error:
         errors.append(f"{path}: {error}")
         return None
+    except RecursionError:
+        value = None
+        too_deep = True
+    else:
+        too_deep = _is_deeper(value, MAX_DEPTH)
+    if too_deep:
+        errors.append(f"{path}: it is nested too deeply")
+        return None
     return value if isinstance(value, dict) else None
+
+
+def _is_deeper(value: Any, depth: int) -> bool:  # noqa: ANN401 - whatever JSON can say
+    """Say whether lists and objects are nested more than `depth` times; what is too deep cannot be sent on."""
+    level = [value]
+    for _ in range(depth + 1):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def _reason(error: OSError) -> str:

@@ -55,11 +55,13 @@ def main(args: dict[str, Any]) -> dict[str, Any]:
 
 
 def _renewed(rank_dir: RankDir, args: dict[str, Any]) -> float:
-    """Renew the lease, or lift it (0); return how many seconds this call may wait."""
+    """Renew the lease, or lift it (0); return how many seconds this call may wait. A rank at its gate is let begin."""
     lease_s = float(args["lease_s"])
     with contextlib.suppress(OSError):
         # A lease that cannot be renewed is the supervisor's business; the lines are still worth having.
         lease.renew(rank_dir.lease, lease_s)
+    with contextlib.suppress(OSError):
+        record.wake(files.read_json(rank_dir.status) or {"state": "ended"})
     # Longer than half the lease would let this call keep alive a rank that nobody follows any more.
     return float(min(args["wait_s"], lease_s / 2) if lease_s else args["wait_s"])
 

@@ -24,7 +24,22 @@ def now_s() -> float:
 
 def renew(path: str, lease_s: float) -> None:
     """Say that somebody is following now, and for how many seconds that is good (0: for ever)."""
-    data = (_FORMAT % (now_s(), lease_s)).encode("ascii")
+    _write(path, now_s(), lease_s)
+
+
+def prepare(path: str, lease_s: float) -> None:
+    """Make the file, with terms and without any renewal: nobody has followed yet, and `begun` is False."""
+    _write(path, 0.0, lease_s)
+
+
+def begun(path: str) -> bool:
+    """Say whether somebody has followed since `prepare`; False when the file cannot be read."""
+    found = read(path)
+    return found is not None and found[0] > 0
+
+
+def _write(path: str, renewed_s: float, lease_s: float) -> None:
+    data = (_FORMAT % (renewed_s, lease_s)).encode("ascii")
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.write(handle, data)

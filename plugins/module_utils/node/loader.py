@@ -63,7 +63,8 @@ def _described(error: Exception) -> dict[str, str]:
         return {"message": error.message, "hint": error.hint}
     trace = traceback.format_exc()[-_TRACE_CHARS:]
     message = f"the node program failed: {type(error).__name__}: {error}"
-    return {"message": message, "hint": "this is a fault of madlaunch; please report it with this trace\n" + trace}
+    hint = "this is a fault of madlaunch; please report it with this trace\n" + trace
+    return {"message": message, "hint": hint, "fault": "unforeseen"}
 
 
 def _write(handle: int, data: bytes) -> None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,23 @@ def observe(rank_dir: RankDir) -> dict[str, Any] | None:
     if status is None or status["state"] == "ended" or _is_watched(status):
         return status
     return _lost(rank_dir, status)
+
+
+def wake(status: dict[str, Any]) -> None:
+    """Have a supervisor that waits look at once what is new, and let one go on that was stopped (SIGSTOP, Ctrl-Z).
+
+    A stopped supervisor watches neither the time limit nor the lease, and reads no exit code.
+    """
+    if status["state"] == "ended" or not _is_watched(status):
+        return
+    supervisor = processes.from_json(status["supervisor"])[0]
+    at_gate = status["state"] == "starting" and status.get("gate") == "closed"
+    if at_gate:
+        processes.send(supervisor, signal.SIGUSR1)
+    found = processes.look(supervisor.pid)
+    # While it is starting it is still the process of `start` unless it is at its gate: not ours to wake.
+    if found == supervisor and found.state == "T" and (at_gate or status["state"] != "starting"):
+        processes.send(supervisor, signal.SIGCONT)
 
 
 def is_unwatched(status: dict[str, Any], wait_s: float) -> bool:

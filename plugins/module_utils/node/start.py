@@ -19,6 +19,8 @@ from .paths import RankDir, RunDir, check_attempt, check_rank, from_home, runs_d
 
 _UP_WITHIN_S = 10.0
 _LOOK_EVERY_S = 0.02
+# The slowest of all hosts may have to copy a large checkout from a slow file server.
+_GATE_WAIT_S = 1800.0
 # A supervisor that has recorded the end has nothing left to do.
 _GOES_WITHIN_S = 2.0
 # What the supervisor is made of; `start` itself was received from the control node together with these.
@@ -52,6 +54,7 @@ sys.exit(main(here))
 def main(args: dict[str, Any]) -> dict[str, Any]:
     """Start one rank; see the protocol of the node program for arguments and answer.
 
+    With `gate` the supervisor begins the job only at the first `follow` that renews the lease.
     Raises `NodeError`: the run id is taken, was stopped before, no room, an unreadable checkout, no supervisor.
     Nothing of the run directory is left then.
     """
@@ -103,7 +106,7 @@ def _start(run: RunDir, rank_dir: RankDir, args: dict[str, Any], umask: int) -> 
         if not spec["in_place"]:
             keep_out = runs_dir(args["state_dir"])
             checkout.copy(checkout.Checkout(spec["mad_dir"], keep_out), rank_dir.work, check.not_stopped)
-        lease.renew(rank_dir.lease, spec["lease_s"])
+        (lease.prepare if spec["gate_wait_s"] else lease.renew)(rank_dir.lease, spec["lease_s"])
         _write_supervisor(rank_dir)
         check.not_stopped()
         return _until_up(rank_dir, _launch(rank_dir, args["state_dir"], spec))
@@ -155,6 +158,7 @@ def _spec(rank_dir: RankDir, args: dict[str, Any], umask: int) -> dict[str, Any]
         "machine_id": host.machine_id(),
         "boot_id": host.boot_id(),
         "created_at_s": time.time(),
+        "gate_wait_s": float(args.get("gate_wait_s") or _GATE_WAIT_S) if args.get("gate") else 0.0,
         "umask": umask,
         "mad_dir": mad_dir,
         "in_place": in_place,
@@ -229,13 +233,13 @@ def _become_supervisor(rank_dir: RankDir, state_dir: str, spec: dict[str, Any]) 
 
 
 def _until_up(rank_dir: RankDir, pid: int) -> dict[str, Any]:
-    """Return the status of the rank as soon as it runs (or has ended already)."""
+    """Return the status of the rank as soon as it runs, waits at its gate, or has ended already."""
     supervisor = processes.look(pid)
     deadline_s = lease.now_s() + _UP_WITHIN_S
     while lease.now_s() < deadline_s:
         gone = supervisor is None or not processes.is_running(supervisor.to_json())
         status = files.read_json(rank_dir.status)
-        if status is not None and status["state"] != "starting":
+        if status is not None and (status["state"] != "starting" or status.get("gate")):
             return status
         if gone:
             break

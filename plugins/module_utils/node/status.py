@@ -38,10 +38,11 @@ def _of_run(run: RunDir, args: dict[str, Any]) -> list[dict[str, Any]]:
         if rank_dir.path in here:
             attempts.setdefault(number, []).insert(0, rank_dir)
     found = []
-    for _, rank_dirs in sorted(attempts.items()):
+    for _attempt, rank_dirs in sorted(attempts.items()):
         for rank_dir in rank_dirs if args.get("all_attempts") else rank_dirs[-1:]:
             status = record.observe(rank_dir)
             if status is not None:
+                record.wake(status)
                 numbers = [one.attempt for one in rank_dirs]
                 found.append({**status, **_log(rank_dir), **_more(rank_dir, status, args), "attempts": numbers})
     return found

@@ -70,7 +70,9 @@ class Stop:
 
     def _forbid_start(self, node_rank: int, attempt: int | None) -> None:
         """Leave a mark for a start that is still on its way to this host, then look whether it just came through."""
-        started = {rank_dir.attempt for number, rank_dir in self._run.ranks() if number == node_rank}
+        # A start that has not written its spec yet looks for the mark after that.
+        there = [rank_dir for number, rank_dir in self._run.ranks() if number == node_rank]
+        started = {rank_dir.attempt for rank_dir in there if os.path.exists(rank_dir.spec)}
         if attempt in started or (started and not self._ranks):
             # It needs no mark any more, or the rank is of another host with the same home.
             return
@@ -103,8 +105,9 @@ class Stop:
             files.create_once(rank_dir.stop_request, request)
         except OSError:
             signum = signal.SIGTERM
-        if status["boot_id"] == host.boot_id() and status["state"] != "starting":
+        if status["boot_id"] == host.boot_id() and (status["state"] != "starting" or status.get("gate")):
             processes.send(processes.from_json(status["supervisor"])[0], signum)
+        record.wake(status)
 
     def _wait(self, rank_dir: RankDir, deadline_s: float) -> None:
         """Wait until the supervisor has recorded the end; one that does not until the deadline is killed."""

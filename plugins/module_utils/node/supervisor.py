@@ -64,6 +64,8 @@ class Supervisor:
     def run(self) -> int:
         """Start the job, watch it to its end, look for what it left, record the end."""
         self._obey_early_stop()
+        if self._status["state"] != "ended" and self._spec.get("gate_wait_s"):
+            self._wait_at_gate()
         if self._status["state"] != "ended":
             self._start()
             self._watch()
@@ -77,8 +79,31 @@ class Supervisor:
         self._record(supervisor=processes.myself().to_json())
         request = self._stop_request()
         if request is not None:
-            reason = str(request.get("reason", ""))
-            self._record(state="ended", ended_by="stop", stop_reason=reason, ended_at_s=time.time(), left=0)
+            self._end_unstarted("stop", str(request.get("reason", "")))
+
+    def _wait_at_gate(self) -> None:
+        """Begin only when somebody follows, which is when every host of the run has been made ready.
+
+        The lease and the time limit count from then on. Who has not come after `gate_wait_s` does not come any more.
+        """
+        self._record(gate="closed")
+        limit_s = float(self._spec["gate_wait_s"])
+        while not lease.begun(self._dir.lease):
+            self._reap()
+            request = self._stop_request()
+            if request is not None:
+                return self._end_unstarted("stop", str(request.get("reason", "")))
+            left_s = self._began_s + limit_s - lease.now_s()
+            if left_s <= 0 or not os.path.isdir(self._dir.path):
+                return self._end_unstarted("lease", f"nobody followed within {limit_s:g} s, so it was never begun")
+            self._sleep(min(_TICK_S, left_s))
+        self._status["gate"] = "open"
+        self._began_s = lease.now_s()
+        self._lease = (self._began_s, self._lease[1])
+        return None
+
+    def _end_unstarted(self, ended_by: str, reason: str) -> None:
+        self._record(state="ended", ended_by=ended_by, stop_reason=reason, ended_at_s=time.time(), left=0)
 
     def _start(self) -> None:
         pid = os.fork()

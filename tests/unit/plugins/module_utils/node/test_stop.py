@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from ansible_collections.madlaunch.multinode.plugins.module_utils.node import files, processes, stop
+from ansible_collections.madlaunch.multinode.plugins.module_utils.node import files, processes, record, stop
 
 from tests.unit.plugins.module_utils.node.local_node import Node, wait_until
 
@@ -109,6 +109,8 @@ def test_stop_ends_a_supervisor_that_does_not_answer(node: Node, monkeypatch: py
     monkeypatch.setattr(stop, "KILL_WAIT_S", 0.0)
     monkeypatch.setattr(stop, "_MARGIN_S", 0.5)
     monkeypatch.setattr(stop, "_SUPERVISOR_EXIT_S", 0.1)
+    # Stopped stands for one that waits in the kernel, which nothing wakes.
+    monkeypatch.setattr(record, "wake", lambda _status: None)
     args = {"run_id": run_id, "node_rank": 0, "state_dir": str(node.state_dir), "reason": "user", "grace_s": 0.2}
     answer = stop.main(args)
     assert (answer["clean"], answer["status"]["ended_by"]) == (True, "supervisor_lost")
