@@ -40,8 +40,6 @@ def _collection(folder: Path) -> Path:
             "[defaults]\nask_pass = True\nask_vault_pass = True\n[privilege_escalation]\nbecome_ask_pass = True\n",
             id="prompts that nobody answers",
         ),
-        pytest.param("[privilege_escalation]\nbecome = True\nbecome_exe = /nonexistent\n", id="become"),
-        pytest.param("[defaults]\nverbosity = 4\ndebug = True\nstrategy = free\nforks = 1\n", id="noise"),
     ],
 )
 def test_play_when_ansible_is_configured_by_somebody_else_goes_as_ever(

@@ -48,8 +48,9 @@ def test_scratch_directory_when_an_owner_lives_leaves_its_folder_and_when_killed
         assert owner.stdout is not None
         held = owner.stdout.readline().strip()
         with scratch_directory():
-            assert held in [str(path) for path in temporary.iterdir()]
+            kept = [str(path) for path in temporary.iterdir()]
         owner.kill()
+    assert held in kept
     with scratch_directory() as folder:
         assert list(temporary.iterdir()) == [folder]
 
