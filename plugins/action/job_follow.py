@@ -56,7 +56,9 @@ class ActionModule(NodeAction):
         gang = ControlDir(log_dir, attempt)
         followed = followed_rank(plan, rank, options["node_state_dir"], attempt)
         if not started.get("started"):
-            gang.request_stop("gang", {"host": host, "node_rank": rank.node_rank})
+            if gang.user_request() is None:
+                # A rank that was not started because a person ended the run is not why the others end.
+                gang.request_stop("gang", {"host": host, "node_rank": rank.node_rank})
             reason = str(started.get("reason") or "the rank was not started")
             return with_cleanliness(_verdict.not_started(rank, reason), self._look(followed))
         follower = _follow.Follower(
