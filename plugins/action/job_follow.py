@@ -61,7 +61,9 @@ class ActionModule(NodeAction):
             failed=lambda status, evidence: _verdict.judge_rank(rank, status, evidence).is_cause,
         )
         if not started.get("started"):
-            gang.request_stop("gang", {"host": host, "node_rank": rank.node_rank})
+            if gang.user_request() is None:
+                # A rank that was not started because a person ended the run is not why the others end.
+                gang.request_stop("gang", {"host": host, "node_rank": rank.node_rank})
             reason = str(started.get("reason") or "the rank was not started")
             outcome = _verdict.not_started(rank, reason, started.get("stop_reason"))
             # A start whose connection broke may have come through.

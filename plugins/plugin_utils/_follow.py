@@ -168,7 +168,14 @@ class Follower:
         if self.log.error:
             self._say(f"the log on the control node is not complete ({self.log.error}); the node has it whole")
         clean = self._cleaned(answer)
-        return Ending(answer["status"], answer["results"], "", self._stop_request, self._stop_answer, clean, offset_s)
+        status = self._with_our_reason(answer["status"])
+        return Ending(status, answer["results"], "", self._stop_request, self._stop_answer, clean, offset_s)
+
+    def _with_our_reason(self, status: dict[str, Any]) -> dict[str, Any]:
+        """Return the status with the reason of our stop where the node's full disk had no room to record it."""
+        recorded = str(status.get("stop_reason") or "")
+        unknown = status.get("ended_by") == "stop" and (not recorded or recorded.startswith("SIGTERM"))
+        return {**status, "stop_reason": self._stop_request["reason"]} if unknown and self._stop_request else status
 
     def _cleaned(self, answer: dict[str, Any]) -> dict[str, Any] | None:
         """Return what is left on the node: seen at the end, and seen again after a stop if there was anything."""

@@ -7,11 +7,13 @@ import json
 import random
 import signal
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.cluster.options import NodeOptions
+from tests.cluster.processes import members, namespace
 from tests.faults.doors import LAUNCHER_DOOR, Door, check_clean
 from tests.faults.measuring import measured
 from tests.faults.models import ONE_FAILS, TICKS, status_of
@@ -21,7 +23,6 @@ from tests.integration.running import kill_control_side, launch_live, left_on, r
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from tests.cluster.cluster import Cluster
     from tests.cluster.fixtures import MakeCluster
@@ -95,8 +96,18 @@ def test_launcher_that_is_ended_at_any_moment_then_leaves_nothing(
         # In the last moments the run may have been over already.
         assert code in ({130, 0} if moment in {"run", "collect"} else {130})
     else:
+        # A start may still be on its way to a node; only when nobody is left to make one do the leases decide alone.
+        seconds_until(lambda: not _ssh_clients(node_cluster), 20)
+        time.sleep(2)
         seconds_until(lambda: left_on(node_cluster) == {}, LEASE_S + LADDER_S)
     check_clean(node_cluster)
+
+
+def _ssh_clients(cluster: Cluster) -> list[int]:
+    """Return the processes of the control side that run a command on a node."""
+    pids = members("net", namespace(cluster.control_pid, "net"))
+    commands = {pid: Path(f"/proc/{pid}/cmdline") for pid in pids}
+    return [pid for pid, path in commands.items() if path.exists() and path.read_bytes().startswith(b"ssh\0")]
 
 
 def _without(event: dict[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ def test_disk_of_a_node_that_gets_full_then_its_rank_is_ended_and_recorded_all_t
         going.wait_for(0, "tick 3 on node 0")
         cluster.nodes[0].fill("/home/mluser/.local/state/madlaunch")
         ended = going.end()
-    assert ended.code == door.failed
+    assert (ended.code, ended.outcome["exit_code"]) == (door.failed, 1)
     assert [state for state in ended.states if state not in {"failed", "stopped"}] == []
     assert ended.clean == [True, True]
     check_clean(cluster)

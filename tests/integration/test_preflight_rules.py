@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 from typing import TYPE_CHECKING
@@ -94,22 +95,22 @@ def test_check_only_when_the_failing_checks_are_skipped_then_it_passes_and_says_
 
 
 def test_launch_when_an_earlier_run_still_runs_then_its_hosts_say_so(cluster: Cluster, tmp_path: Path) -> None:
-    """Rank 0 and 1 of the earlier run are named with run and rank; skipping the check lets the next one by."""
+    """Rank 0 and 1 of the earlier run are named with run and rank; --share-hosts lets the next one by."""
     old = cluster.nodes[:2]
     with launch_live(cluster, tmp_path, "--model", "demo_sleep", *nodes_arg(old)) as earlier:
         for node_rank in (0, 1):
             earlier.wait_for_event("line", node_rank=node_rank, text=f"tick 1 of 60 on node {node_rank}")
         run_id = earlier.events[0]["run_id"]
         done = launch(cluster, tmp_path, "--model", "demo_train")
-        beside = launch(cluster, tmp_path, "--model", "demo_train", "--check-only", "--skip-check", "leftovers")
+        beside = launch(cluster, tmp_path, "--model", "demo_train", "--check-only", "--share-hosts")
         earlier.interrupt()
         assert earlier.end() == INTERRUPTED
-    message = f"Run {run_id} of demo_sleep still runs there and may hold the GPUs."
+    message = f"Run {run_id} of demo_sleep of {getpass.getuser()} has the master port 4000 and the GPUs."
     assert (done.returncode, found(done, cluster)) == (
         PREFLIGHT_FAILED,
-        [("leftovers", 0, message), ("leftovers", 1, message)],
+        [("lock", 0, message), ("lock", 1, message)],
     )
-    seen = [item["seen"].split(", ")[1] for item in done.findings if item["check"] == "leftovers"]
+    seen = [item["seen"].split(", ")[1] for item in done.findings if item["check"] == "lock"]
     assert seen == ["rank 0", "rank 1"]
     assert (beside.returncode, beside.errors) == (0, [])
     assert [runs(node) for node in cluster.nodes] == [[run_id], [run_id], []]

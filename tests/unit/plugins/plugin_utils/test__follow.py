@@ -221,3 +221,26 @@ def test_stop_of_a_person_is_for_every_attempt_and_that_of_the_gang_for_one(tmp_
     (gang.path / "stop").write_text('{"reason": "interrupt"}')
     assert ControlDir(tmp_path, 1).stop_request() == {"reason": "interrupt"}
     assert gang.stop_request() == {"reason": "gang", "host": "node02", "node_rank": 1}
+
+
+@pytest.mark.parametrize(
+    ("recorded", "told"),
+    [("", "gang"), ("SIGTERM from process 7 of user 1000", "gang"), ("user", "user")],
+    ids=["no-room", "by-signal", "another"],
+)
+def test_stop_that_a_full_disk_could_not_record_keeps_its_reason(tmp_path: Path, recorded: str, told: str) -> None:
+    """The node then knows no reason, and without one a stop would be taken for that of a person."""
+    node, screen = FakeNode([b"one\n", b"two\n"]), Screen()
+    one = follower(node, screen, tmp_path)
+    one.gang.request_stop("gang", {"host": "node02", "node_rank": 1})
+    call = one.node
+
+    def full(entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        answer = call(entry, arguments)
+        node.status = {"state": "ended", "ended_by": "stop", "stop_reason": recorded, "exit_code": None}
+        return answer
+
+    one.node = full
+    status = one.run().status
+    assert status is not None
+    assert status["stop_reason"] == told
