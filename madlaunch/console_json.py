@@ -19,7 +19,7 @@ line            host, node_rank, text (colors and other escapes taken out)
 rank            outcome of one rank: host, node_rank, state, exit_code, signal, started_at_s, ended_at_s,
                 reason, performance [{model, performance, metric}], first_lines, last_lines, log_path
 note            level (error, warning, note, output), text
-task_failed     host, task, action, message
+task_failed     host, task, action, message, option (the variable that was refused, or ''), hint
 outcome         last line, once: run_id, state, exit_code, first_failure {host, node_rank, reason} or null,
                 ranks [as in rank], perf_csv, summary_json, reason
 ==============  ======================================================================================

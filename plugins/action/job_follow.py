@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +51,15 @@ class ActionModule(NodeAction):
         rank = judged_rank(plan, host, int(started.get("major") or 0), files)
         gang = ControlDir(log_dir)
         if not started.get("started"):
-            gang.request_stop("gang", {"host": host, "node_rank": rank.node_rank})
-            return _verdict.not_started(rank, str(started.get("reason") or "the rank was not started"))
+            error = gang.request_stop("gang", {"host": host, "node_rank": rank.node_rank})
+            reason = str(started.get("reason") or "the rank was not started")
+            unheard = f"; the other ranks could not be asked to stop ({error})" if error else ""
+            return _verdict.not_started(rank, reason + unheard)
+        log = _follow.RankLog(files.log)
         follower = _follow.Follower(
             rank=followed_rank(plan, rank, options["node_state_dir"]),
             node=self._node,
-            log=_follow.RankLog(files.log),
+            log=log,
             gang=gang,
             show=lambda text: Display().display(_masking.masked(text, self._secrets)),
             failed=lambda status, evidence: _verdict.judge_rank(rank, status, evidence).is_cause,
@@ -63,8 +67,12 @@ class ActionModule(NodeAction):
         ending = follower.run()
         if ending.status is None:
             return _verdict.lost(rank, None, ending.lost_reason, time.time())
-        files.keep(ending.evidence or {})
-        return _verdict.judge_rank(rank, ending.status, ending.evidence)
+        errors = [error for error in (log.error, *files.keep(ending.evidence or {})) if error]
+        outcome = _verdict.judge_rank(rank, ending.status, ending.evidence)
+        if not errors:
+            return outcome
+        unkept = f"not kept on the control node: {', '.join(errors)}; the node has it in {started.get('rank_dir')}"
+        return replace(outcome, reason=f"{outcome.reason}; {unkept}")
 
     def _node(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
         try:

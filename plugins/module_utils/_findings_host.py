@@ -228,9 +228,10 @@ def _leftovers(_launch: Launch, host: Host, facts: dict[str, Any]) -> list[Findi
         run_id, model = left["run_id"], f" of {left['model']}" if left["model"] else ""
         fix = f"python launcher.py stop {quoted(run_id)}; or run beside it: {skip('leftovers')}"
         if not left["same_user"]:
-            fix = f"Ask the user of process {left['pid']} to stop it; or run beside it: {skip('leftovers')}"
+            fix = f"Ask user {left['user']} to stop it (process {left['pid']}); or run beside it: {skip('leftovers')}"
         seen = f"process {left['pid']}, rank {left['node_rank']}, for {left['age_s']:.0f} s"
-        message = f"Run {run_id}{model} still runs there and may hold the GPUs."
+        whose = "" if left["same_user"] else f" of user {left['user']}"
+        message = f"Run {run_id}{model}{whose} still runs there and may hold the GPUs."
         found.append(error("leftovers", host.name, Text(message, seen, "no process of another run", fix)))
     return found
 

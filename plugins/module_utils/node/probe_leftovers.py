@@ -12,11 +12,11 @@ from typing import Any
 from . import paths, processes
 from .files import read_json
 from .host import boot_id, hostname
-from .probe_procs import age_s, ancestors, owner, process_ids, variables
+from .probe_procs import age_s, ancestors, owner, process_ids, user_name, variables
 
 
 def leftovers(state_dir: str, run_id: str) -> list[dict[str, object]]:
-    """Return {"run_id", "node_rank", "pid", "state", "age_s", "same_user", "model"} of every rank that lives here.
+    """Return {"run_id", "node_rank", "pid", "state", "age_s", "same_user", "user", "model"} of every rank alive.
 
     Processes of the run `run_id` itself, and those that asked for this probe, are none.
     """
@@ -50,6 +50,7 @@ def _of_files(state_dir: str) -> list[dict[str, object]]:
 
 
 def _item(status: dict[str, Any], process: processes.Process) -> dict[str, object]:
+    uid = owner(process.pid)
     started_at_s = status.get("started_at_s")
     age = time.time() - started_at_s if isinstance(started_at_s, (int, float)) else age_s(process)
     return {
@@ -58,7 +59,8 @@ def _item(status: dict[str, Any], process: processes.Process) -> dict[str, objec
         "pid": process.pid,
         "state": str(status.get("state", "")),
         "age_s": round(max(0.0, age), 1),
-        "same_user": owner(process.pid) == os.getuid(),
+        "same_user": uid == os.getuid(),
+        "user": user_name(uid),
         "model": str(status.get("model", "")),
     }
 

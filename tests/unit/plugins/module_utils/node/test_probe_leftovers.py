@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import subprocess
 import sys
 import time
@@ -47,6 +48,7 @@ def ours(state_dir: Path, run_id: str = "new") -> list[dict[str, object]]:
 def expected(run_id: str, node_rank: int, pid: int, **values: object) -> dict[str, object]:
     """Return the item for a living rank."""
     item = {"run_id": run_id, "node_rank": node_rank, "pid": pid, "state": "running", "same_user": True, "model": ""}
+    item["user"] = pwd.getpwuid(os.getuid()).pw_name
     return {**item, **values}
 
 
