@@ -1,7 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Entry point of a clone: ``python launcher.py --model TAG --nodes a,b``."""
 
-from madlaunch.cli import main
+import sys
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        from madlaunch.cli import main
+
+        code = main()
+    except ModuleNotFoundError as error:
+        sys.stderr.write(
+            f"error: the Python module {error.name!r} is missing in {sys.executable}: "
+            "pip install -r requirements.txt (or run .venv/bin/python launcher.py)\n"
+        )
+        code = 5
+    raise SystemExit(code)

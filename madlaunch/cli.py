@@ -24,7 +24,7 @@ from madlaunch.job import Launch, Surroundings, make_run_id, prepare
 from madlaunch.job_known import names_nodes, prepare_known, with_run
 from madlaunch.settings import resolve
 from madlaunch.settings_known import RUN_ID
-from madlaunch.settings_table import OUTPUT, SSH_PASSWORD
+from madlaunch.settings_table import OUTPUT, SSH_PASSWORD, TABLE
 from madlaunch.settings_verbs import KNOWN, VERBS
 from madlaunch.sockets import VARIABLE, control_sockets
 
@@ -64,10 +64,10 @@ def _dispatch(words: list[str], engine: Engine) -> int:
     if words[:1] == ["--version"]:
         console.show_text(_version())
         return 0
-    if not words:
+    if not words and not any(row.env_name in os.environ for row in TABLE):
         _read_words("run", ["--help"])
         return EXIT_USAGE
-    verb = words.pop(0) if words[0] in VERBS else _default_verb(words[0])
+    verb = words.pop(0) if words and words[0] in VERBS else _default_verb(words)
     given = _read_words(verb, words)
     if given is None:
         return 0
@@ -87,16 +87,16 @@ def _list_records(given: Words) -> int:
     return 0
 
 
-def _default_verb(first: str) -> str:
-    """Return the verb of words that start without one.
+def _default_verb(words: list[str]) -> str:
+    """Return the verb of words that start without one; without any word the environment describes a run.
 
     Raises:
         UsageError: the first word is neither a verb nor a flag.
 
     """
-    if first.startswith("-"):
+    if not words or words[0].startswith("-"):
         return "run"
-    msg = f"{first!r} is not a verb"
+    msg = f"{words[0]!r} is not a verb"
     raise UsageError(msg, allowed=", ".join(VERBS) + ", or flags alone for a run", next_step="launcher.py --help")
 
 
@@ -112,6 +112,12 @@ def _read_words(verb: str, words: list[str]) -> Words | None:
         command.main(words, prog_name=f"launcher.py {verb}", standalone_mode=False)
     except _CLICK_ERROR as error:
         problem = " ".join(str(getattr(error, "message", "") or error).split()).rstrip(".")
+        late = next((name for name in VERBS if problem.endswith(f"({name})")), None)
+        if late and "unexpected extra argument" in problem:
+            # Only the name of the first flag: its value may be a secret.
+            msg = f"the verb comes first: launcher.py {late} {words[0].partition('=')[0]} ..."
+            next_step = f"launcher.py {late} --help lists the flags"
+            raise UsageError(msg, allowed="one verb, then the flags", next_step=next_step) from error
         hint = f"launcher.py {verb} --help lists the flags"
         near = getattr(error, "possibilities", None)
         next_step = f"did you mean {' or '.join(near)}? {hint}" if near else hint

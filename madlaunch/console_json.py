@@ -30,7 +30,7 @@ running         host, node_rank (collect: this rank has not ended)
 stop            host, found, clean, processes_stopped
 stopped         run_id, found, clean [host], left {host: [text]}, unverified {host: reason}
 note            level (error, warning, note, output), text
-task_failed     host, task, action, message
+task_failed     host, task, action, message, option (the variable that was refused, or ''), hint
 outcome         last line, once: run_id, state, exit_code, first_failure {host, node_rank, reason} or null,
                 ranks [as in rank], perf_csv, summary_json, reason, attempt (0 for the first), attempts [outcome]
 ==============  ======================================================================================

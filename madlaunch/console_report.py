@@ -4,14 +4,18 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import yaml
+from ClusterShell.NodeSet import RESOLVER_NOGROUP, NodeSet, NodeSetException
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from madlaunch.events import ssh_said
 from madlaunch.runs import without_secrets
 
 if TYPE_CHECKING:
@@ -25,8 +29,30 @@ if TYPE_CHECKING:
 _SEVERITIES = {"error": ("bad", "error"), "warning": ("warn", "warning"), "note": ("note", "note")}
 # Below this the columns would be cut to nothing; the terminal wraps instead.
 _TABLE_WIDTH = 80
+# From this on the reason of a verdict is a column of the table.
+_WIDE = 120
+_RANK_WIDTH = len("rank")
+_MANY = 8
+"""More names or lines than this are not listed one by one."""
 _NOT_SET = "(not set)"
 _STATE_WORDS = {"not_started": "not started", "timeout": "time limit"}
+
+
+def plural(count: int, noun: str) -> str:
+    """Return ``1 error`` or ``2 errors``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def folded(names: Sequence[str]) -> str:
+    """Return names as a list; many of them as node[01-24] if that keeps their order, else the first and the last."""
+    if len(names) <= _MANY:
+        return ", ".join(names)
+    try:
+        nodes = NodeSet.fromlist(names, resolver=RESOLVER_NOGROUP)  # type: ignore[no-untyped-call] # has no types
+        short = str(nodes) if list(nodes) == list(names) else ""
+    except NodeSetException:
+        short = ""
+    return f"{short or f'{names[0]}, ..., {names[-1]}'} ({len(names)} nodes)"
 
 
 def preflight_report(report: PreflightDone, style: Style) -> list[str]:
@@ -41,18 +67,37 @@ def preflight_report(report: PreflightDone, style: Style) -> list[str]:
     if report.ok:
         return [*lines, f"{style.symbol('good')} Preflight passed{_prepared(report)}"]
     count = sum(finding.severity == "error" for finding in report.findings)
-    return [*lines, "", f"{style.symbol('bad')} Preflight failed: {count} error(s). Nothing was started."]
+    return [*lines, "", f"{style.symbol('bad')} Preflight failed: {plural(count, 'error')}. Nothing was started."]
 
 
 def _check_report(check: str, severity: str, findings: Sequence[Finding], style: Style) -> Iterator[str]:
     kind, word = _SEVERITIES[severity]
     yield ""
     yield f"{style.symbol(kind)} {check} ({word})"
-    for finding in findings:
-        yield f"  {finding.host or 'all hosts'}: {_indented(finding.message, 4)}"
-        for label, text in (("seen", finding.seen), ("expected", finding.expected), ("fix", finding.fix)):
+    for hosts, finding in _grouped(findings):
+        yield f"  {folded(hosts) if any(hosts) else 'all hosts'}: {_indented(finding.message, 4)}"
+        for label, text in (("seen", ssh_said(finding.seen)), ("expected", finding.expected), ("fix", finding.fix)):
             if text:
                 yield f"    {label + ':':9} {_indented(text, 14)}"
+
+
+def _grouped(findings: Sequence[Finding]) -> Iterator[tuple[list[str], Finding]]:
+    """Yield each finding once, with the hosts that have it; where only the host's name differs it reads HOST."""
+    groups: dict[Finding, list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault(_without_host(finding), []).append(finding)
+    for common, same in groups.items():
+        alike = all(replace(finding, host=same[0].host) == same[0] for finding in same)
+        yield list(dict.fromkeys(finding.host for finding in same)), same[0] if alike else common
+
+
+def _without_host(finding: Finding) -> Finding:
+    """Return a finding with HOST in place of the name of its host."""
+    if not finding.host:
+        return finding
+    name = re.compile(rf"(?<![\w.-]){re.escape(finding.host)}(?![\w-]|\.\w)")
+    texts = {key: name.sub("HOST", getattr(finding, key)) for key in ("seen", "expected", "fix", "message")}
+    return replace(finding, host="", **texts)
 
 
 def _indented(text: str, width: int) -> str:
@@ -65,7 +110,7 @@ def _prepared(report: PreflightDone) -> str:
     counts = sorted({host.nproc_per_node for host in report.hosts if host.nproc_per_node})
     parts = [f"madengine {', '.join(versions)}"] if versions else []
     if counts:
-        parts.append(f"{' or '.join(map(str, counts))} process(es) per node")
+        parts.append(f"{' or '.join(map(str, counts))} process{'' if counts == [1] else 'es'} per node")
     return f" ({'; '.join(parts)})" if parts else ""
 
 
@@ -132,15 +177,18 @@ def cleanliness(outcome: RunOutcome, run_id: str, style: Style) -> list[str]:
 
 
 def rank_table(ranks: Iterable[RankOutcome], style: Style) -> list[str]:
-    """Return the table of who did what, no wider than the stream."""
+    """Return the table of who did what, no wider than the stream; without room the reasons are below the ranks."""
+    ranks = list(ranks)
+    wide = style.width >= _WIDE
     table = Table(box=box.SIMPLE_HEAD if style.unicode else box.ASCII2, pad_edge=False, show_edge=False)
-    for name in ("rank", "host", "state", "ended with", "runtime", "performance", "verdict rests on"):
-        table.add_column(name, overflow="fold", justify="right" if name == "rank" else "left")
+    table.add_column("rank", justify="right", no_wrap=True, min_width=_RANK_WIDTH)
+    for name in ("host", "state", "ended with", "runtime", "performance", *(["verdict rests on"] if wide else [])):
+        table.add_column(name, overflow="fold")
     for rank in ranks:
         values = "; ".join(f"{item.performance} {item.metric}".strip() for item in rank.performance)
         cells = (
             str(rank.node_rank), rank.host, _STATE_WORDS.get(rank.state, rank.state), how_ended(rank) or "-",
-            runtime(rank.runtime_s), values or "-", rank.reason or "-",
+            runtime(rank.runtime_s), values or "-", *([rank.reason or "-"] if wide else []),
         )  # fmt: skip
         # Text: a host such as "[::1]" or a reason with brackets is no markup.
         table.add_row(*(Text(style.safe(cell.replace("\n", " "))) for cell in cells))
@@ -148,7 +196,22 @@ def rank_table(ranks: Iterable[RankOutcome], style: Style) -> list[str]:
     Console(
         file=stream, width=max(style.width, _TABLE_WIDTH), no_color=True, force_terminal=False, legacy_windows=False
     ).print(table)
-    return [line.rstrip() for line in stream.getvalue().splitlines() if line.strip()]
+    lines = [line.rstrip() for line in stream.getvalue().splitlines() if line.strip()]
+    return lines if wide else list(_with_reasons(lines, ranks, style))
+
+
+def _with_reasons(lines: Iterable[str], ranks: Iterable[RankOutcome], style: Style) -> Iterator[str]:
+    """Yield the lines of the table with the reason of each rank on a line below it."""
+    reasons = iter([style.safe(rank.reason.replace("\n", " ")) for rank in ranks])
+    pending = ""
+    for line in lines:
+        # Only the first line of a row has a number in the first column; a long cell goes on below.
+        if line[:_RANK_WIDTH].strip().isdigit():
+            yield from filter(None, [pending])
+            reason = next(reasons)
+            pending = f"{' ' * (_RANK_WIDTH + 3)}verdict rests on: {reason}" if reason else ""
+        yield line
+    yield from filter(None, [pending])
 
 
 def dry_run(settings: Sequence[SettingRow], inventory: Mapping[str, object], sources: Sequence[str]) -> list[str]:

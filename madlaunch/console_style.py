@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_FILE_WIDTH = 160
+_FILE_WIDTH = 100
 _RESET = "\x1b[0m"
 _CODES = {"good": "\x1b[32m", "bad": "\x1b[1;31m", "warn": "\x1b[33m", "strong": "\x1b[1m"}
 _UNICODE = {"good": "✓", "bad": "✗", "warn": "!", "run": "→", "note": "·"}

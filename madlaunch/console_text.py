@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from madlaunch import console_known as known
 from madlaunch import console_report as report
+from madlaunch.errors import UsageError
 from madlaunch.events import (
     AttemptEnded,
     Event,
@@ -24,6 +25,7 @@ from madlaunch.events import (
     TaskFailed,
 )
 from madlaunch.events_known import HostStopped, RankRuns, RunChosen, RunsListed, RunStopped
+from madlaunch.settings_table import ENV_FILE, TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from madlaunch.job import Job
     from madlaunch.request import PlayRequest
 
+_UNREACHABLE_LISTED = 8
 _LEVELS = {"error": "bad", "warning": "warn", "note": "note"}
 _ENDINGS = {
     "ok": ("good", "Multi-node training completed successfully!"),
@@ -41,7 +44,6 @@ _ENDINGS = {
     "silence": ("bad", "Multi-node training was ended by its silence limit"),
     "interrupted": ("bad", "Interrupted"),
     "preflight": ("bad", "Not ready: nothing was started"),
-    "refused": ("bad", "The plan was refused"),
     "broken": ("bad", "The launcher could not follow the run to its end"),
     "detached": ("good", "The run is up and goes on by itself"),
     "left": ("bad", "The run was stopped, but not all of it ended"),
@@ -63,7 +65,10 @@ class TextReporter:
         self._planned = 0
         self._reachable = 0
         self._unreachable: set[str] = set()
+        self._unlisted = 0
+        self._refused: TaskFailed | None = None
         self._started = False
+        self._spoken = False
         self._reported = False
         self._labels: dict[tuple[str, int], str] = {}
         self._rendered: list[RankRendered] = []
@@ -90,6 +95,9 @@ class TextReporter:
 
     @_show.register
     def _(self, event: OutputLines) -> None:
+        if self._started and not self._spoken:
+            self._spoken = True
+            self._voice.out.say()
         safe, labels = self._voice.style.safe, self._labels
         self._voice.out.say(
             "\n".join(
@@ -113,11 +121,11 @@ class TextReporter:
         doing = "Starting multi-node training" if self._job.mode == "run" else "Checking multi-node training"
         inventory = "as the inventory says" if self._request.inventory_sources else "none"
         return [
-            style.paint("strong", f"{doing} on {count} node{'' if count == 1 else 's'}"),
+            style.paint("strong", f"{doing} on {report.plural(count, 'node')}"),
             f"Model: {plan.model}",
             f"Master: {plan.master_addr}:{plan.master_port}",
             f"Shared data: {self._job.shared_data_path or inventory}",
-            f"Nodes: {', '.join(host.name for host in plan.hosts)}",
+            f"Nodes: {report.folded([host.name for host in plan.hosts])}",
             f"Run id: {plan.run_id}",
             "",
             "Checking connectivity to all nodes...",
@@ -133,13 +141,24 @@ class TextReporter:
     @_show.register
     def _(self, event: HostUnreachable) -> None:
         # Every step that tries the host again fails in the same way.
-        if event.host not in self._unreachable:
+        if event.host in self._unreachable:
+            return
+        if len(self._unreachable) >= _UNREACHABLE_LISTED and not self._started:
+            self._unlisted += 1
+        else:
             self._say("bad", f"{event.host} is not reachable: {event.reason.strip()}".replace("\n", "\n    "))
         self._unreachable.add(event.host)
+
+    def _count_unlisted(self) -> None:
+        """Say how many unreachable hosts had no line of their own."""
+        if self._unlisted:
+            self._say("bad", f"and {self._unlisted} more")
+        self._unlisted = 0
 
     @_show.register
     def _(self, event: PreflightDone) -> None:
         self._reported = True
+        self._count_unlisted()
         self._lines(report.preflight_report(event, self._voice.style))
 
     @_show.register
@@ -203,7 +222,8 @@ class TextReporter:
     @_show.register
     def _(self, event: TaskFailed) -> None:
         if event.refuses_request:
-            return  # the last line says it
+            self._refused = event
+            return  # the end says it
         where = f" on {event.host}" if event.host else ""
         self.note("error", f"task '{event.task}' failed{where}: {event.message}")
 
@@ -216,6 +236,7 @@ class TextReporter:
         """Show the results, or why there are none; in a dry run what would run on each rank."""
         for rendered in sorted(self._rendered, key=lambda each: each.node_rank):
             self._lines(report.scripts(rendered))
+        self._count_unlisted()
         judged = self._job.mode in {"run", "attach", "collect"} and outcome.state != "detached"
         shown = judged and any(rank.state != "not_started" for rank in outcome.ranks)
         if shown:
@@ -223,23 +244,42 @@ class TextReporter:
         kind, text = _ENDINGS.get(outcome.state, ("bad", outcome.state))
         if outcome.state == "preflight" and self._reported:
             return  # the report has said it
+        if outcome.state == "refused":
+            self._voice.err.say(str(self._refusal(outcome)))
+            return
         if outcome.state == "clean" or (outcome.state == "ok" and not shown and self._job.mode != "run"):
             return
-        reason = f": {outcome.reason}" if outcome.reason and not shown else ""
+        first = outcome.first_failure
+        said = shown and first is not None and first.reason in outcome.reason
+        reason = f": {outcome.reason}" if outcome.reason and not said else ""
         code = "" if outcome.exit_code == 0 else f" (exit code {outcome.exit_code})"
         self._say(kind, f"{text}{reason}{code}")
         if outcome.state == "detached":
             self._lines(known.come_back(self._run_id))
 
+    def _refusal(self, outcome: RunOutcome) -> UsageError:
+        """Return what was refused, in the form of every other unusable setting."""
+        refused = self._refused
+        if refused is None:
+            return UsageError(outcome.reason)
+        # A dry run tells per host what it refuses, in a message that begins with the variable.
+        option = refused.option or refused.message.partition(" ")[0]
+        name = {"container_env_secret": ENV_FILE.name}.get(option, option)
+        setting = next((row for row in TABLE if name in {row.name, row.variable_name}), None)
+        if setting is None:
+            return UsageError(refused.message, next_step=refused.hint)
+        advice = refused.hint or f"correct {setting.flag}; launcher.py run --help explains it"
+        return UsageError(f"{setting.flag}: {refused.message.removeprefix(option + ' ')}", next_step=advice)
+
     def _results(self, outcome: RunOutcome) -> list[str]:
         style = self._voice.style
         good = sum(rank.state == "ok" for rank in outcome.ranks)
         kind = "good" if good == len(outcome.ranks) else "bad"
-        # With a first failure its reason is above already.
-        reason = "" if outcome.first_failure else outcome.reason.replace("\n", " ")
+        # Without a value the file has headings only.
+        measured = outcome.state == "ok" or any(rank.performance for rank in outcome.ranks)
         places = (
-            ("Verdict", reason), ("Run id", self._run_id), ("Logs", self._log_dir),
-            ("Performance", outcome.perf_csv), ("Summary", outcome.summary_json),
+            ("Run id", self._run_id), ("Logs", self._log_dir),
+            ("Performance", outcome.perf_csv if measured else ""), ("Summary", outcome.summary_json),
         )  # fmt: skip
         return [
             "",

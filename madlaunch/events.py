@@ -152,6 +152,10 @@ class TaskFailed:
     task: str
     action: str
     message: str
+    option: str = ""
+    """The variable of the playbook that was refused, if it was one."""
+    hint: str = ""
+    """What to do about it."""
 
     @property
     def refuses_request(self) -> bool:
@@ -192,6 +196,7 @@ Event = (
 _REQUEST_ACTIONS = ("launch_plan", "job_render", "job_select", "validate_argument_spec")
 _TEXT_EVENTS = frozenset({"verbose", "warning", "system_warning", "deprecated", "error"})
 _FOLDED = re.compile(r"\[(?P<hosts>[^ ]+):(?P<ranks>[0-9]+[-,][0-9,-]+)\] (?P<text>.*)\Z", re.DOTALL)
+_SSH_SAID = "can be reached over ssh: "
 _LEVELS = {"[WARNING]: ": "warning", "[ERROR]: ": "error", "[DEPRECATION WARNING]: ": "output"}
 
 
@@ -218,7 +223,7 @@ class Translator:
         if name in {"runner_on_ok", "runner_on_failed"}:
             return self._result(data, failed=name == "runner_on_failed")
         if name == "runner_on_unreachable":
-            return [HostUnreachable(str(data.get("host", "")), _message(mapping_at(data, "res")))]
+            return [HostUnreachable(str(data.get("host", "")), ssh_said(_message(mapping_at(data, "res"))))]
         return []
 
     def _result(self, data: Json, *, failed: bool) -> list[Event]:
@@ -227,6 +232,9 @@ class Translator:
         answer = result.get("madlaunch")
         if isinstance(answer, Mapping) and answer.get("kind") == "start" and answer.get("error"):
             return [TaskFailed(*_names(data), message=str(answer["error"]))]
+        if isinstance(answer, Mapping) and answer.get("kind") == "refused" and answer.get("message"):
+            texts = {key: str(answer.get(key) or "") for key in ("message", "option", "hint")}
+            return [TaskFailed(*_names(data), **texts)]
         if isinstance(answer, Mapping):
             event = self._answer(str(data.get("host", "")), answer, failed=failed)
             if event is not None:
@@ -300,6 +308,12 @@ def _message(result: Json) -> str:
         if text:
             return text
     return "no reason was given" if "censored" not in result else "the reason is hidden (no_log)"
+
+
+def ssh_said(message: str) -> str:
+    """Return what ssh said, without what Ansible wraps around it."""
+    said = message.rpartition(_SSH_SAID)[2].strip() or message
+    return said.removeprefix("Task failed: ")
 
 
 def _preflight(answer: Json) -> PreflightDone:

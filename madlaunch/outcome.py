@@ -260,7 +260,9 @@ def _before_start(progress: Progress) -> RunOutcome:
         return RunOutcome("preflight", EXIT_PREFLIGHT, reason=f"not reachable: {names}")
     if progress.preflight is not None and not progress.preflight.ok:
         errors = sum(finding.severity == "error" for finding in progress.preflight.findings)
-        return RunOutcome("preflight", EXIT_PREFLIGHT, reason=f"preflight found {errors} error(s)")
+        return RunOutcome(
+            "preflight", EXIT_PREFLIGHT, reason=f"preflight found {errors} error{'' if errors == 1 else 's'}"
+        )
     if progress.failures:
         return _refused(progress.failures[0], planned=progress.plan is not None)
     finished = progress.play is not None and progress.play.return_code == 0

@@ -23,6 +23,7 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,7 @@ _ENDED_BY_SIGNAL = -1
 _WHOLE_LINES = r"(?s)\A.*\n"
 # How ansible-playbook says that a limit leaves nothing (ansible/cli/__init__.py).
 _NO_HOSTS = "leaves us with no hosts to target"
+_NO_MATCH = "Could not match supplied host pattern"
 _SSH_PROMPT_TEXT = "SSH password: "
 _SSH_PROMPT = rf"\A{_SSH_PROMPT_TEXT}\Z"
 
@@ -155,6 +157,7 @@ class Play:
 
     def _received(self, idle: Callable[[], None]) -> Iterator[Event]:
         told = False
+        held: list[Note] = []  # what Ansible says about the limit; our own error says it better
         while True:
             idle()
             try:
@@ -166,8 +169,15 @@ class Play:
             if isinstance(item, BaseException):
                 raise item
             if isinstance(item, PlayEnded) and item.return_code != 0 and not (told or item.canceled):
+                yield from (replace(note, level="output") for note in held)
                 raise self._error(item.return_code)
-            told = told or not isinstance(item, Note)
+            if not told and isinstance(item, Note) and (_NO_MATCH in item.text or _NO_HOSTS in item.text):
+                held.append(item)
+                continue
+            if not isinstance(item, Note):
+                told = True
+                yield from held
+                held = []
             yield item
 
     def _error(self, return_code: int) -> LauncherError:

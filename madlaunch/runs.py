@@ -7,6 +7,7 @@ secret. The logs of the ranks lie beside it, or where ``--log-dir`` said; the re
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -17,10 +18,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from madlaunch.answers import Json, RunOutcome, mapping_at
-from madlaunch.errors import LauncherError, UsageError
+from madlaunch.errors import EXIT_USAGE, LauncherError, UsageError
 
 SCHEMA = 1
 RECORD_NAME = "run.json"
+_OTHER_STATE_DIRECTORY = "choose another directory with the environment variable MADLAUNCH_STATE_DIR"
+_WRONG_PLACE = frozenset(
+    {errno.EACCES, errno.EPERM, errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP}
+)
+"""What an unsuitable path gives, in contrast to a disk that is full or broken."""
 MASK = "********"
 # Variable names whose values must not be kept, as Ansible and this collection spell them.
 _SECRET_NAME = re.compile(r"(^|_)pass(word|wd|phrase)?($|_)|secret|(^|_)token$|private_key$", re.IGNORECASE)
@@ -105,10 +111,7 @@ def create_directory(directory: Path) -> None:
     Raises:
         RecordError: It cannot be made, or holds a run already.
     """
-    try:
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise _write_error(directory, error) from error
+    _make(directory, "record directory", _OTHER_STATE_DIRECTORY)
     if (directory / RECORD_NAME).exists():
         problem = f"run id {directory.name!r} is taken: {directory} holds its record"
         raise RecordError(problem, next_step="give another run id, or none to have one made")
@@ -124,8 +127,30 @@ def hold(directory: Path) -> bool:
         os.close(handle)
         return False
     except OSError as error:
-        raise _write_error(directory, error) from error
+        what = "record of the run"
+        raise _write_error(what, directory, error, _OTHER_STATE_DIRECTORY) from error
     return True
+
+
+def make_log_directory(directory: Path) -> None:
+    """Make the directory that ``--log-dir`` leads to, before anything is started.
+
+    Raises:
+        RecordError: It cannot be made.
+    """
+    _make(directory, "log directory of --log-dir", "choose another with --log-dir")
+
+
+def _make(directory: Path, what: str, choose_another: str) -> None:
+    """Make a directory and make sure that files can be written there."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        # A test for permission would not tell of a full disk or a read-only file system.
+        handle, name = tempfile.mkstemp(prefix=".try-", dir=directory)
+        os.close(handle)
+        Path(name).unlink()
+    except OSError as error:
+        raise _write_error(what, directory, error, choose_another) from error
 
 
 def write_record(directory: Path, record: RunRecord) -> None:
@@ -147,7 +172,8 @@ def write_record(directory: Path, record: RunRecord) -> None:
             Path(name).unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise _write_error(directory, error) from error
+        what = "record directory"
+        raise _write_error(what, directory, error, _OTHER_STATE_DIRECTORY) from error
 
 
 def read_record(directory: Path) -> RunRecord:
@@ -197,6 +223,11 @@ def _is_secret(name: str, value: object) -> bool:
     return bool(value) and name != "secret_names"
 
 
-def _write_error(directory: Path, error: OSError) -> RecordError:
-    problem = f"the record directory {directory} cannot be written: {error.strerror or error}"
-    return RecordError(problem, next_step="free space there, or choose another with MADLAUNCH_STATE_DIR")
+def _write_error(what: str, directory: Path, error: OSError, choose_another: str) -> RecordError:
+    """Return the error for a place that does not take files; a full disk is no mistake of the user."""
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    problem = f"the {what} {directory} cannot be written: {error.strerror or error}"
+    refused = RecordError(problem, next_step=f"free space there, or {choose_another}" if full else choose_another)
+    if error.errno in _WRONG_PLACE:
+        refused.exit_code = EXIT_USAGE
+    return refused

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    from madlaunch.answers import Plan
     from madlaunch.answers_known import RunOverview
     from madlaunch.job import Job
     from madlaunch.request import ConsoleOptions, PlayRequest
@@ -211,7 +212,7 @@ class Session:
         if self._job.mode in _FOLLOWING and self._progress.may_have_started:
             self._request_stop()
             # The lease is not lifted: it ends a rank that the request to stop did not reach.
-            left = "left while the ranks were being asked to stop, and nobody has seen their end"
+            left = f"left while the ranks were being asked to stop; {_what_ends_it(self._progress.plan)}"
             self._reporter.note("warning", self._again(left, "status", "stop"))
         self._reporter.end(outcome)
         return EXIT_INTERRUPTED
@@ -219,8 +220,15 @@ class Session:
     # --- record ----------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        if self._kept:
+        if self._job.mode == "render":
+            return
+        # Here, and not by the collection: a place that takes no files is to be known before Ansible is started.
+        apart = self._job.log_dir != self._request.record_dir
+        if apart:
+            runs.make_log_directory(self._job.log_dir)
+        if self._kept or not apart:
             runs.create_directory(self._request.record_dir)
+        if self._kept:
             self._save()
         if self._job.mode in _FOLLOWING and self._request.run_id:
             self._hold()
@@ -280,6 +288,15 @@ class Session:
             if self._progress.plan is None:
                 raise
             self._reporter.note("error", error.problem)
+
+
+def _what_ends_it(plan: Plan | None) -> str:
+    """Say what ends a run that is left alone."""
+    lease_s = plan.document.get("lease_s") if plan else None
+    if lease_s == 0:
+        return "it has no lease: the nodes end it at its time limit, if it has one"
+    seconds = f" of {lease_s} s" if lease_s else ""
+    return f"the nodes end it when its lease{seconds} runs out"
 
 
 def reporter_for(request: PlayRequest, job: Job, options: ConsoleOptions) -> Reporter:

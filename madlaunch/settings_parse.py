@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x80-\x9f\u2028\u2029]")
-_DIGITS = re.compile(r"[0-9]{1,12}")
+_NUMBER = re.compile(r"-?[0-9]{1,100}")
 _ENV_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _INTERFACE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@-]{0,14}")
 _TRUE = frozenset({"true", "yes", "on", "1"})
@@ -114,12 +114,17 @@ def whole_number(low: int, high: int, *, allowed: str = "", zero: bool = False) 
     form = allowed or f"a whole number from {low} to {high}" + (", or 0" if zero else "")
 
     def read(text: str) -> int:
-        if not _DIGITS.fullmatch(text):
+        if not _NUMBER.fullmatch(text):
             msg = f"{text!r} is not a whole number"
             raise ValueError(msg)
         number = int(text)
-        if not low <= number <= high and not (zero and number == 0):
-            msg = f"{text!r} is out of range"
+        if zero and number == 0:
+            return number
+        if number < low:
+            msg = f"{text!r} is too small: it must be {'0, or ' if zero else ''}{low} or more"
+            raise ValueError(msg)
+        if number > high:
+            msg = f"{text!r} is too large: it must be {high} or less"
             raise ValueError(msg)
         return number
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,11 @@ class ActionModule(NodeAction):
         files = RankFiles(place, plan["hosts"][host]["node_rank"])
         rank = judged_rank(plan, host, int(started.get("major") or 0), files)
         gang = ControlDir(log_dir, attempt)
+        log = _follow.RankLog(files.log)
         follower = _follow.Follower(
             rank=followed_rank(plan, rank, options["node_state_dir"], attempt),
             node=self._node,
-            log=_follow.RankLog(files.log),
+            log=log,
             gang=gang,
             show=self._show,
             failed=lambda status, evidence: _verdict.judge_rank(rank, status, evidence).is_cause,
@@ -71,8 +73,12 @@ class ActionModule(NodeAction):
         ending = self._folded(follower, plan) if plan.get("fold") else follower.run()
         if ending.status is None:
             return _follow.of_ending(_verdict.lost(rank, None, ending.lost_reason, time.time()), ending)
-        files.keep(ending.evidence or {})
-        return _follow.of_ending(_verdict.judge_rank(rank, ending.status, ending.evidence), ending)
+        errors = [error for error in (log.error, *files.keep(ending.evidence or {})) if error]
+        outcome = _follow.of_ending(_verdict.judge_rank(rank, ending.status, ending.evidence), ending)
+        if not errors:
+            return outcome
+        unkept = f"not kept on the control node: {', '.join(errors)}; the node has it in {started.get('rank_dir')}"
+        return replace(outcome, reason=f"{outcome.reason}; {unkept}")
 
     def _folded(self, follower: _follow.Follower, plan: dict[str, Any]) -> _follow.Ending:
         rank = follower.rank

@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
 from ansible_collections.madlaunch.multinode.plugins.module_utils._command import CommandError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _script
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS
@@ -40,6 +42,7 @@ class ActionModule(ActionBase):
             self._add(rendered, rank, major, template)
         place = {"host": name, "node_rank": rank.plan["hosts"][name]["node_rank"], "settings": options["host"]}
         result.update(changed=False, madlaunch={"kind": "render", **place, **rendered}, **rendered)
+        Display().display(shown(place, rendered))
         if not rendered["scripts"]:
             result.update(failed=True, msg="; ".join(dict.fromkeys(rendered["refused"].values())))
         return result
@@ -54,3 +57,14 @@ class ActionModule(ActionBase):
         rendered["files"][str(major)] = script.files
         rendered["commands"][str(major)] = script.shown
         rendered["unknown"] = list(dict.fromkeys([*rendered["unknown"], *script.unresolved]))
+
+
+def shown(place: dict[str, Any], rendered: dict[str, Any]) -> str:
+    """Return what would run on a host for the screen, indented so that no line can be taken for one of a rank."""
+    title = f"rank {place['node_rank']} on {place['host']}, madengine v"
+    parts = []
+    for major, text in rendered["scripts"].items():
+        files = [f"# beside it, {name}:\n{content}" for name, content in rendered["files"][major].items()]
+        parts += [f"=== {title}{major}", textwrap.indent("\n".join([text.rstrip("\n"), *files]), "  ")]
+    parts += [f"=== {title}{major}: cannot run: {reason}" for major, reason in rendered["refused"].items()]
+    return "\n".join(parts)

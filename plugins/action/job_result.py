@@ -14,7 +14,11 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _perf, _restart, _verdict
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
-from ansible_collections.madlaunch.multinode.plugins.plugin_utils._results import RankFiles, attempt_dir
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._results import (
+    RankFiles,
+    attempt_dir,
+    write_whole,
+)
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
@@ -43,7 +47,7 @@ class ActionModule(ActionBase):
             ended = ControlDir(Path(plan["log_dir"]), attempt).user_request() is not None
             decision = _restart.decide(plan, outcome, ended=ended, now_s=time.time())
             outcome = _restart.explained(outcome, decision)
-        self._keep_summary(plan, outcome)
+        outcome = _with_summary(plan, outcome)
         value = outcome.as_dict()
         result.update(changed=True, outcome=value, restart=decision.again)
         if decision.again:
@@ -61,18 +65,29 @@ class ActionModule(ActionBase):
             _rank_outcome(plan, name, hostvars[name].get(options["followed"]) or {}, place) for name in plan["hosts"]
         ]
         stop = ControlDir(Path(plan["log_dir"]), attempt).stop_request() or {}
+        results, error = _merged(plan, place)
         outcome = _verdict.judge_run(
             ranks,
             {rank.host: _offset_s(rank, options["resolved"].get(rank.host) or {}) for rank in ranks},
             interrupted=stop.get("reason") == "interrupt",
-            results=_merged(plan, place),
+            results=results,
         )
-        return replace(outcome, attempt=attempt, attempts=_earlier(plan, attempt))
+        return replace(_without(outcome, error), attempt=attempt, attempts=_earlier(plan, attempt))
 
-    def _keep_summary(self, plan: dict[str, Any], outcome: _verdict.RunOutcome) -> None:
-        results = _perf.summary(_rank_results(plan, attempt_dir(Path(plan["log_dir"]), outcome.attempt)))
-        summary = {**results, "run_id": plan["run_id"], "model": plan["model"], "outcome": outcome.as_dict()}
-        Path(outcome.results["summary_json"]).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+
+def _with_summary(plan: dict[str, Any], outcome: _verdict.RunOutcome) -> _verdict.RunOutcome:
+    """Write summary.json; return the outcome, which says so if that could not be done."""
+    path = Path(plan["log_dir"]) / "summary.json"
+    whole = replace(outcome, results={**outcome.results, "summary_json": str(path)})
+    results = _perf.summary(_rank_results(plan, attempt_dir(Path(plan["log_dir"]), outcome.attempt)))
+    summary = {**results, "run_id": plan["run_id"], "model": plan["model"], "outcome": whole.as_dict()}
+    error = write_whole(path, json.dumps(summary, indent=2) + "\n")
+    return _without(outcome, error) if error else whole
+
+
+def _without(outcome: _verdict.RunOutcome, error: str) -> _verdict.RunOutcome:
+    """Return the outcome, whose reason also tells of a file that could not be written."""
+    return replace(outcome, reason=f"{outcome.reason}; could not be written: {error}") if error else outcome
 
 
 def _rank_outcome(plan: dict[str, Any], name: str, followed: dict[str, Any], place: Path) -> _verdict.RankOutcome:
@@ -119,12 +134,11 @@ def _rank_results(plan: dict[str, Any], place: Path) -> list[_perf.RankResults]:
     return results
 
 
-def _merged(plan: dict[str, Any], place: Path) -> dict[str, str]:
-    """Write the result rows of all ranks into one file; return the paths of the results."""
-    log_dir = Path(plan["log_dir"])
-    perf_csv = log_dir / "perf.csv"
-    perf_csv.write_text(_perf.merge(_rank_results(plan, place), plan["nnodes"]), encoding="utf-8")
-    return {"perf_csv": str(perf_csv), "summary_json": str(log_dir / "summary.json")}
+def _merged(plan: dict[str, Any], place: Path) -> tuple[dict[str, str], str]:
+    """Write the result rows of all ranks into one file; return its path, or none and why it could not be written."""
+    perf_csv = Path(plan["log_dir"]) / "perf.csv"
+    error = write_whole(perf_csv, _perf.merge(_rank_results(plan, place), plan["nnodes"]))
+    return ({} if error else {"perf_csv": str(perf_csv)}), error
 
 
 def _message(plan: dict[str, Any], outcome: _verdict.RunOutcome) -> str:
@@ -137,5 +151,5 @@ def _message(plan: dict[str, Any], outcome: _verdict.RunOutcome) -> str:
         lines.append(f"not verified clean: {rank.host} (rank {rank.node_rank}): {seen}")
     if outcome.unclean:
         lines.append(f"later: ansible-playbook -i INVENTORY madlaunch.multinode.stop -e run_id={plan['run_id']}")
-    lines.append(f"Results: {outcome.results['perf_csv']}")
+    lines.append(f"Results: {outcome.results.get('perf_csv') or 'not written'}")
     return "\n".join(lines)

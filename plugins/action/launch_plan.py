@@ -13,9 +13,11 @@ from typing import Any
 
 from ansible import context
 from ansible.plugins.action import ActionBase
-from ansible_collections.madlaunch.multinode.plugins.module_utils import _command, _findings, _plan
+from ansible.utils.vars import load_extra_vars
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _command, _findings, _given, _plan
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _script
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "model": {"type": "str", "required": True},
@@ -58,10 +60,11 @@ class ActionModule(ActionBase):
         try:
             plan = _plan.make_plan(request_of(options), hosts_of(task_vars or {}), _findings.CHECKS)
             _command.validate(_script.with_secrets(plan, options["container_env_secret"]))
+            _given.check(load_extra_vars(self._loader), {*ARGUMENT_SPEC, *HOST_OPTIONS, "node_rank", "target"})
+            if not self._play_context.check_mode:
+                create_control(str(plan["log_dir"]))
         except (_plan.PlanError, _command.CommandError) as error:
             return {**result, **refusal(error)}
-        if not self._play_context.check_mode:
-            ControlDir(Path(str(plan["log_dir"]))).create()
         result.update(changed=False, plan=plan, madlaunch={"kind": "plan", "plan": plan})
         return result
 
@@ -76,7 +79,7 @@ def request_of(options: dict[str, Any]) -> _plan.Request:
         container_env={str(name): str(value) for name, value in options["container_env"].items()},
         secret_names=tuple(secret),
         skip_checks=tuple(options["skip_checks"]),
-        log_dir=str(Path(options["log_dir"]).expanduser()) if options["log_dir"] else default_log_dir(run_id),
+        log_dir=given_log_dir(options["log_dir"]) if options["log_dir"] else default_log_dir(run_id),
         nonce=secrets.token_hex(16),
         forks=int(context.CLIARGS.get("forks") or 0),
     )
@@ -86,6 +89,29 @@ def request_of(options: dict[str, Any]) -> _plan.Request:
 def new_run_id() -> str:
     """Return a run id of the time in UTC and four random characters: `mad-20261122-190122-9f3c`."""
     return time.strftime("mad-%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
+
+
+def given_log_dir(text: str) -> str:
+    """Return the directory that was asked for, `~` replaced. Raises `PlanError` for the home of an unknown user."""
+    try:
+        return str(Path(text).expanduser())
+    except RuntimeError as error:
+        raise unwritable_log_dir(text, "there is no such home directory") from error
+
+
+def create_control(log_dir: str) -> None:
+    """Make the directory of the run's files on the control node. Raises `PlanError` when that cannot be done."""
+    try:
+        ControlDir(Path(log_dir)).create()
+    except OSError as error:
+        raise unwritable_log_dir(log_dir, str(error.strerror)) from error
+
+
+def unwritable_log_dir(log_dir: str, reason: str) -> _plan.PlanError:
+    """Return the error for a directory in which the run's files cannot be kept."""
+    message = f"log_dir cannot be written on the control node: {log_dir}: {reason}."
+    hint = "Make room or correct its permissions, or give another directory: --log-dir DIR (variable log_dir)."
+    return _plan.PlanError("log_dir", message, hint)
 
 
 def default_log_dir(run_id: str) -> str:

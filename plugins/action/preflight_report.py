@@ -35,7 +35,7 @@ class ActionModule(ActionBase):
         _validation, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         hostvars = (task_vars or {})["hostvars"]
         answers = {name: _answers(hostvars[name], options) for name in options["plan"]["hosts"]}
-        plan = _with_settings(options, answers)
+        plan = _with_settings(options, answers, hostvars)
         probes = {name: probe for name, (probe, _confirm) in answers.items()}
         confirms = {name: confirm for name, (_probe, confirm) in answers.items()}
         findings = _findings.evaluate(plan, probes, confirms)
@@ -73,14 +73,18 @@ def _answer(registered: dict[str, Any]) -> dict[str, Any]:
 
 
 def _with_settings(
-    options: dict[str, Any], answers: dict[str, tuple[dict[str, Any], dict[str, Any]]]
+    options: dict[str, Any], answers: dict[str, tuple[dict[str, Any], dict[str, Any]]], hostvars: Any
 ) -> dict[str, Any]:
-    """Return the plan in which each host also has its own settings (those of this host for one that did not answer)."""
+    """Return the plan in which each host also has its own settings (those of this host for one that did not answer).
+
+    `user` and `port` are those of its login, None where the inventory leaves them to ssh.
+    """
     plan = options["plan"]
     hosts = {}
     for name, place in plan["hosts"].items():
         settings = answers[name][0].get("settings") or options["host"]
-        hosts[name] = {**settings, **place}
+        login = {"user": hostvars[name].get("ansible_user"), "port": hostvars[name].get("ansible_port")}
+        hosts[name] = {**settings, **place, **login}
     return {**plan, "hosts": hosts}
 
 

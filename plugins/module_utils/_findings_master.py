@@ -12,6 +12,9 @@ from typing import Any
 
 from ._findings_common import Finding, Host, Launch, Text, error, listed, option, quoted
 
+# Below this port only root may listen.
+_FIRST_FREE = 1024
+
 
 def _master_addr(launch: Launch) -> list[Finding]:
     hosts = [host for host in launch.told if not host.failed("master")]
@@ -22,6 +25,9 @@ def _resolved(launch: Launch, host: Host) -> list[Finding]:
     """The name must be known on every host, and must not mean the host itself on another one than rank 0."""
     told, master_addr = (host.facts or {})["master"], launch.plan["master_addr"]
     if told["resolve_error"]:
+        # The name by which rank 0 is not reached either: that is reported already, and is the cause.
+        if launch.first.facts is None and master_addr in {launch.first.name, launch.first.settings.get("address")}:
+            return []
         message = f"The master address {master_addr} cannot be resolved there: {told['resolve_error']}."
         fix = f"Give an address instead of a name: {option('master_addr', _address_of_first(launch))}"
         return [error("master_addr", host.name, Text(message, told["resolve_error"], "an address", fix))]
@@ -76,6 +82,8 @@ def _taken(port: int, master: dict[str, Any]) -> Text:
     if not holder:
         reason = master.get("port_error") or "unknown"
         fix = f"See who holds it: sudo ss -tanp 'sport = :{port}'; or {other}"
+        if port < _FIRST_FREE:
+            fix = f"Ports below {_FIRST_FREE} need root; {other}"
         return Text(f"Port {port} cannot be taken: {reason}.", reason, "a free port", fix)
     if holder["run_id"]:
         message = f"Port {port} is held by the earlier run {holder['run_id']} of yours (process {holder['pid']})."
@@ -148,10 +156,14 @@ def _addresses(facts: dict[str, Any]) -> list[str]:
 
 
 def _address_of_first(launch: Launch) -> str:
-    """Return a good master address: the one by which rank 0 is reached for ssh if it has it, else its first."""
+    """Return a good master address: the one by which rank 0 is reached for ssh if it has it, else its first.
+
+    Where none is known but the one that was complained of, it is the word ADDRESS.
+    """
     addresses = _addresses(launch.first.facts) if launch.first.facts else []
     ssh = str(launch.first.settings.get("address") or "")
-    return ssh if ssh in addresses or not addresses else addresses[0]
+    best = ssh if ssh in addresses or not addresses else addresses[0]
+    return best if best not in {"", launch.plan["master_addr"]} else "ADDRESS"
 
 
 def _machine(host: Host) -> tuple[str, str]:
@@ -160,6 +172,8 @@ def _machine(host: Host) -> tuple[str, str]:
 
 
 def _other(port: int) -> int:
+    if port < _FIRST_FREE:
+        return 4000
     return port + 1 if port < 65535 else port - 1  # noqa: PLR2004 - the highest port
 
 

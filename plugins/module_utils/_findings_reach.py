@@ -31,7 +31,7 @@ _KNOWN_HOSTS = re.compile(r"Offending \S+ key in (.+?)(?::\d+)?\s*$", re.MULTILI
 
 
 class _Trouble(NamedTuple):
-    """A way in which ssh fails: how its message is known, and what to say. {address} is replaced."""
+    """A way in which ssh fails: how its message is known, and what to say. Words in braces are replaced."""
 
     pattern: str
     message: str
@@ -57,8 +57,8 @@ _TROUBLES = (
     ),
     _Trouble(
         r"permission denied|authentication failure|incorrect password|invalid.*password|no more authentication methods",
-        "the login was refused",
-        "ssh-copy-id {address}, or give the right --ssh-user with --ssh-key FILE or --ask-pass.",
+        "the login was refused: {who} is not accepted",
+        "ssh-copy-id {login}, or give the right --ssh-user with --ssh-key FILE or --ask-pass.",
     ),
     _Trouble(
         r"could not resolve hostname|name or service not known|temporary failure in name resolution",
@@ -105,10 +105,22 @@ def _unreachable(host: Host, said: str) -> Finding:
         return error("reach", host.name, _changed_key(host, said))
     for trouble in _TROUBLES:
         if re.search(trouble.pattern, said, re.IGNORECASE):
-            fix = trouble.fix.replace("{address}", quoted(_address(host)))
-            return error("reach", host.name, Text(f"Not reachable: {trouble.message}.", seen, expected, fix))
+            message = f"Not reachable: {_filled(trouble.message, host)}."
+            return error("reach", host.name, Text(message, seen, expected, _filled(trouble.fix, host)))
     fix = f"Try the login by hand: ssh -v {quoted(_address(host))} true"
     return error("reach", host.name, Text("Not reachable by ssh.", seen, expected, fix))
+
+
+def _filled(text: str, host: Host) -> str:
+    """Put the host's address and, as far as the inventory has them, its user and SSH port into a text."""
+    address, user, port = _address(host), host.settings.get("user"), str(host.settings.get("port") or "22")
+    login = quoted(f"{user}@{address}" if user else address)
+    values = {
+        "address": quoted(address),
+        "login": login if port == "22" else f"-p {quoted(port)} {login}",
+        "who": "the key or the password" + (f" of {user}" if user else ""),
+    }
+    return re.sub(r"\{(address|login|who)\}", lambda match: values[match.group(1)], text)
 
 
 def _changed_key(host: Host, said: str) -> Text:

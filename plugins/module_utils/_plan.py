@@ -122,7 +122,8 @@ def _check_text(request: Request) -> None:
             "run_id", message, "Use 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit."
         )
     if not request.model:
-        raise PlanError("model", "model is empty.", "Give the tag of a model that `madengine discover` lists.")
+        hint = "Give the tag of a model that `madengine discover` lists: --model TAG, or in Ansible -e model=TAG."
+        raise PlanError("model", "model is empty.", hint)
     if request.model.startswith("-") or CONTROL_CHARACTERS.search(request.model):
         message = f"model is no tag: {request.model!r}."
         raise PlanError("model", message, "A tag has no control characters and does not begin with a dash.")

@@ -22,6 +22,9 @@ NO_METRICS = "Status: FAILURE (no performance metrics)"
 TIMED_OUT = "Program timed out. Requested timeout="
 # madengine looked for results that only some ranks write; the training itself had ended well by then.
 NO_RESULT_FILE = re.compile(r"No such file or directory: '[^']*\.csv'\Z|No columns to parse from file\Z")
+# How madengine says that the model's script failed: the command in the container, which is of no use to people.
+SCRIPT_FAILED = re.compile(r"Subprocess 'docker exec .*run_directory .*' failed with exit code (\d+)\Z")
+ERROR_CLASS = re.compile(r"\A[A-Za-z_][\w.]*: *")
 SKIP_REQUESTED = re.compile(r"Skipping model run|--skip-model-run")
 # Exit codes of v2 (its cli/constants.py); what v1 ends with is Python's 1, or argparse's 2.
 V2_EXIT_CODES = {
@@ -50,8 +53,7 @@ def judge_end(rank: Rank, exit_code: int, evidence: Mapping[str, Any]) -> Ending
     if TIMED_OUT in exception:
         return Ending(TIMEOUT, f"madengine ended the model at its own time limit: {exception}")
     if exception and not _only_results_missing(markers):
-        reason = f"madengine reports an exception (exit code {exit_code}): {exception}"
-        return Ending(FAILED, _with_cause(reason, markers))
+        return Ending(FAILED, _with_cause(_exception_reason(exit_code, exception), markers))
     alone = _trained_alone(rank, markers)
     if alone and (exit_code == 0 or markers["model_started"]):
         return Ending(FAILED, alone)
@@ -104,10 +106,19 @@ def _failed_reason(rank: Rank, exit_code: int, markers: Mapping[str, Any]) -> st
     return _with_cause(f"madengine ended with exit code {exit_code}" + (f" ({meaning})" if meaning else ""), markers)
 
 
+def _exception_reason(exit_code: int, exception: str) -> str:
+    script = SCRIPT_FAILED.match(exception)
+    if script:
+        return f"the model's script ended with exit code {script.group(1)} (madengine itself ended with {exit_code})"
+    return f"madengine reports an exception (exit code {exit_code}): {exception}"
+
+
 def _with_cause(reason: str, markers: Mapping[str, Any]) -> str:
     """Add the line of the log that best tells the cause, unless the reason has it already."""
-    cause = markers["failure_line"]
-    return f"{reason}; the log has: {cause}" if cause and cause not in reason else reason
+    cause = markers["failure_line"] or ""
+    bare = ERROR_CLASS.sub("", cause)
+    told = bare in reason or bare in (markers["exception"] or "")
+    return reason if told else f"{reason}; the log has: {cause}"
 
 
 def _trained_alone(rank: Rank, markers: Mapping[str, Any]) -> str:

@@ -278,6 +278,10 @@ class Follower:
             return
         culprit = {"host": self.rank.host, "node_rank": self.rank.node_rank}
         if ending.status is None or ending.evidence is None:
-            self.gang.request_stop("lost", culprit)
+            error = self.gang.request_stop("lost", culprit)
         elif self.failed(ending.status, ending.evidence):
-            self.gang.request_stop("gang", culprit)
+            error = self.gang.request_stop("gang", culprit)
+        else:
+            return
+        if error:
+            self._say(f"the other ranks could not be asked to stop ({error}); stop the run by hand")

@@ -8,6 +8,7 @@ Private to the collection. Ansible runs one worker process per host; they share 
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import tempfile
@@ -29,12 +30,22 @@ class ControlDir:
         self._life = self.path / f"life.{attempt}"
 
     def create(self) -> None:
-        """Make the directory, readable by nobody else."""
+        """Make the directory, readable by nobody else. Raises OSError, also for one that may not be written to."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(self.path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
 
-    def request_stop(self, reason: str, culprit: dict[str, Any]) -> None:
-        """Ask all ranks to stop; the first request stays as it is, later ones change nothing."""
-        self._write_once(self._gang_stop, {"reason": reason, **culprit})
+    def request_stop(self, reason: str, culprit: dict[str, Any]) -> str:
+        """Ask all ranks to stop; the first request stays as it is, later ones change nothing.
+
+        Return '' or, if the others cannot be asked, `path: reason`.
+        """
+        text = json.dumps({"reason": reason, **culprit}, separators=(",", ":"))
+        try:
+            self._write_once(self._gang_stop, text)
+        except OSError:
+            return self._name_once(self._gang_stop, text)
+        return ""
 
     def stop_request(self) -> dict[str, Any] | None:
         """Return the request to stop: `reason`, and `host` and `node_rank` of the rank that caused it."""
@@ -60,19 +71,32 @@ class ControlDir:
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
-            text = (self.path / name).read_text(encoding="utf-8")
+            stop = self.path / name
+            # Not Path.readlink, which would take the text for a path and tidy it up.
+            text = os.readlink(stop) if stop.is_symlink() else stop.read_text(encoding="utf-8")  # noqa: PTH115
         except FileNotFoundError:
             return None
         return dict(json.loads(text))
 
-    def _write_once(self, name: str, value: dict[str, Any]) -> None:
+    def _write_once(self, name: str, text: str) -> None:
         # A link of a whole file: readers never see half of it, and only the first writer wins.
         handle, temporary = tempfile.mkstemp(dir=self.path)
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            json.dump(value, stream)
         try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
             os.link(temporary, self.path / name)
         except FileExistsError:
             return
         finally:
             Path(temporary).unlink()
+
+    def _name_once(self, name: str, text: str) -> str:
+        # On a full disk: a short symbolic link lies in the directory itself, so its target needs no room.
+        path = self.path / name
+        try:
+            path.symlink_to(text)
+        except FileExistsError:
+            return ""
+        except OSError as error:
+            return f"{path}: {error.strerror}"
+        return ""

@@ -9,6 +9,7 @@ Private to the collection.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,29 @@ class RankFiles:
         """The summary that madengine v2 wrote."""
         return self.log_dir / f"rank{self.node_rank}" / "summary.json"
 
-    def keep(self, evidence: dict[str, Any]) -> None:
-        """Write what the node brought back of madengine's result files."""
+    def keep(self, evidence: dict[str, Any]) -> list[str]:
+        """Write what the node brought back of madengine's result files; return what could not be written, and why."""
+        errors = []
         if evidence.get("perf_csv") is not None:
-            self._write(self.perf_csv, str(evidence["perf_csv"]))
+            errors.append(write_whole(self.perf_csv, str(evidence["perf_csv"])))
         if evidence.get("summary") is not None:
-            self._write(self.summary, json.dumps(evidence["summary"], indent=2) + "\n")
+            errors.append(write_whole(self.summary, json.dumps(evidence["summary"], indent=2) + "\n"))
+        return [error for error in errors if error]
 
-    def _write(self, path: Path, text: str) -> None:
+
+def write_whole(path: Path, text: str) -> str:
+    """Write a file and, if need be, its directory; return '' or `path: reason`, and then there is no such file.
+
+    A disk that is full must not take the verdict from a run, so nothing is raised.
+    """
+    draft = path.with_name(f".{path.name}.new")
+    try:
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        draft.write_text(text, encoding="utf-8")
+        draft.replace(path)
+    except OSError as error:
+        for partial in (draft, path):
+            with suppress(OSError):
+                partial.unlink()
+        return f"{path}: {error.strerror}"
+    return ""

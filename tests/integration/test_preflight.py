@@ -93,10 +93,11 @@ def test_check_when_ssh_fails_then_each_reason_is_told(make_cluster: MakeCluster
     done = check(cluster, tmp_path, "--model", "no_such_model")
     assert done.returncode == PREFLIGHT_FAILED
     changed = "Not reachable: the host's key has changed; it was installed anew, or another host answers."
+    refused = f"the key or the password of {cluster.access.user}"
     # Whether the kernel or ssh gives up first on a silent neighbor is a matter of timing.
     cut = re.compile("Not reachable: (the host does not answer|there is no route to the host).")
     assert [(name, rank, cut.sub("cut", message)) for name, rank, message in errors(cluster, done)] == [
-        ("reach", 1, "Not reachable: the login was refused."),
+        ("reach", 1, f"Not reachable: the login was refused: {refused} is not accepted."),
         ("reach", 2, changed),
         ("reach", 3, "Not reachable: the host is there, but no SSH server listens on that port."),
         ("reach", 4, "cut"),

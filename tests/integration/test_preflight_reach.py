@@ -34,11 +34,12 @@ def test_launch_when_logins_fail_then_each_reason_is_told_and_the_cures_work(
     broken = launch(cluster, tmp_path, "--model", "demo_train", "--nodes", nodes)
     said = [(item["host"], item["message"]) for item in broken.findings if item["check"] == "reach"]
     changed = "Not reachable: the host's key has changed; it was installed anew, or another host answers."
+    refused = f"the key or the password of {cluster.access.user}"
     assert (broken.returncode, said) == (
         PREFLIGHT_FAILED,
         [
             (silent.address, REFUSED),
-            (refusing.address, "Not reachable: the login was refused."),
+            (refusing.address, f"Not reachable: the login was refused: {refused} is not accepted."),
             (renewed.address, changed),
             (NOWHERE, "Not reachable: the name of the host cannot be resolved."),
         ],

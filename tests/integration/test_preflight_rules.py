@@ -91,7 +91,7 @@ def test_check_only_when_the_failing_checks_are_skipped_then_it_passes_and_says_
     text = cluster.run(argv, cwd=REPOSITORY, env=environment(tmp_path, NO_COLOR="1"))
     assert text.returncode == PREFLIGHT_FAILED
     assert "Checks left out on request: gpus" in text.stdout
-    assert "Preflight failed: 1 error(s). Nothing was started." in text.stdout
+    assert "Preflight failed: 1 error. Nothing was started." in text.stdout
 
 
 def test_launch_when_an_earlier_run_still_runs_then_its_hosts_say_so(cluster: Cluster, tmp_path: Path) -> None:

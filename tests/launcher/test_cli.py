@@ -151,6 +151,16 @@ def test_flag_when_its_value_starts_with_dashes_then_the_value_is_not_taken_for_
         assert capsys.readouterr().err.startswith(f"error: {row.flag}: ")
 
 
+def test_words_when_there_are_none_but_the_environment_has_settings_then_it_is_a_run(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the environment says is enough."""
+    monkeypatch.setenv("MADLAUNCH_MODEL", "tag")
+    monkeypatch.setenv("MADLAUNCH_NODES", "a")
+    launch = _launch(engine)
+    assert (launch.job.mode, launch.job.model) == ("run", "tag")
+
+
 def test_switch_when_negated_then_beats_the_environment(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """--no-in-place takes back MADLAUNCH_IN_PLACE=1."""
     monkeypatch.setenv("MADLAUNCH_IN_PLACE", "1")
@@ -205,8 +215,24 @@ def test_flag_when_repeated_then_lists_grow_and_values_are_replaced(engine: Fake
                 "next: correct --master-port; launcher.py run --help explains it",
             ],
         ),
+        (
+            ["--model", "tag", "--nodes", "a", "--timeout", "-5"],
+            [
+                "error: --timeout: '-5' is too small: it must be 0 or more \\(from the command line\\)",
+                "allowed: whole seconds, at most a year; 0 for no limit",
+                "next: correct --timeout; launcher.py run --help explains it",
+            ],
+        ),
+        (
+            ["--ssh-password=x", "check"],
+            [
+                "error: the verb comes first: launcher.py check --ssh-password ...",
+                "allowed: one verb, then the flags",
+                "next: launcher.py check --help lists the flags",
+            ],
+        ),
     ],
-    ids=["unknown-flag", "no-value", "unknown-verb", "bad-value"],
+    ids=["unknown-flag", "no-value", "unknown-verb", "bad-value", "too-small", "late-verb"],
 )
 def test_usage_error_when_made_then_has_three_parts_and_exit_code_2(
     engine: FakeEngine, capsys: pytest.CaptureFixture[str], words: list[str], lines: list[str]
@@ -305,6 +331,16 @@ def test_help_when_of_check_then_leaves_out_what_only_turns_a_run_into_it(reposi
     assert done.stdout.startswith("Usage: launcher.py check [FLAGS]\n")
     assert "--check-only" not in done.stdout
     assert "--skip-check" in done.stdout
+
+
+def test_launcher_when_a_requirement_is_missing_then_says_what_to_install(repository: Path) -> None:
+    """One line, no traceback: -S leaves out everything that is installed."""
+    words = [sys.executable, "-S", "-E", str(repository / "launcher.py"), "--help"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr.startswith("error: the Python module 'typer' is missing in ")
+    assert done.stderr.endswith(": pip install -r requirements.txt (or run .venv/bin/python launcher.py)\n")
+    assert done.stderr.count("\n") == 1
 
 
 def test_version_when_asked_for_then_is_one_line(repository: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,6 @@ from madlaunch.answers import (
 )
 from madlaunch.console import Mouth, Voice
 from madlaunch.console_json import JsonReporter
-from madlaunch.console_report import runtime
 from madlaunch.console_style import Style
 from madlaunch.console_text import TextReporter
 from madlaunch.events import (
@@ -105,20 +105,23 @@ Checking connectivity to all nodes...
 ✓ 192.168.1.2 is reachable
 ✓ All nodes are reachable
 ! Checks left out on request: clock
-✓ Preflight passed (madengine 2.1.0; 8 process(es) per node)
+✓ Preflight passed (madengine 2.1.0; 8 processes per node)
 
 → Executing on 192.168.1.1 (rank 0): madengine run --tags tiny
 → Executing on 192.168.1.2 (rank 1): madengine run --tags tiny
+
 [192.168.1.1:0] [bold]Starting[/] training...
 [192.168.1.2:1]\x20
 ✓ 192.168.1.1 completed successfully
 ✓ 192.168.1.2 completed successfully
 
 Training Results:
-rank   host          state   ended with    runtime   performance      verdict rests on
-──────────────────────────────────────────────────────────────────────────────────────────────────
-   0   192.168.1.1   ok      exit code 0   4.5s      12.5 samples/s   exit code 0 and a result row
-   1   192.168.1.2   ok      exit code 0   4.5s      12.5 samples/s   exit code 0 and a result row
+rank   host          state   ended with    runtime   performance
+───────────────────────────────────────────────────────────────────
+   0   192.168.1.1   ok      exit code 0   4.5s      12.5 samples/s
+       verdict rests on: exit code 0 and a result row
+   1   192.168.1.2   ok      exit code 0   4.5s      12.5 samples/s
+       verdict rests on: exit code 0 and a result row
 ✓ clean on 2/2 hosts
 Run id: run-1
 Logs: /logs
@@ -136,7 +139,9 @@ def test_text_when_a_rank_failed_names_it_first_in_plain_ascii() -> None:
         GOOD[1], state="failed", exit_code=None, signal=9, reason="killed", performance=(), last_lines=("a", "b")
     )
     stopped = replace(GOOD[0], state="stopped", exit_code=130, reason="", performance=(), ended_at_s=None, clean=None)
-    outcome = RunOutcome("failed", 1, FirstFailure("192.168.1.2", 1, "killed"), (stopped, failed))
+    first = FirstFailure("192.168.1.2", 1, "killed")
+    reason = "192.168.1.2 (rank 1): killed"
+    outcome = RunOutcome("failed", 1, first, (stopped, failed), "/logs/perf.csv", reason=reason)
     out, _ = _show(RankEnded(failed), RankEnded(stopped), end=outcome, style=Style(color=False, unicode=False))
     assert out.isascii()
     assert (
@@ -151,10 +156,11 @@ Training Results:
     a
     b
   its whole log: /logs/rank1.log
-rank | host        | state   | ended with    | runtime | performance | verdict rests on
------+-------------+---------+---------------+---------+-------------+-----------------
-   0 | 192.168.1.1 | stopped | exit code 130 | -       | -           | -
-   1 | 192.168.1.2 | failed  | signal 9      | 4.5s    | -           | killed
+rank | host        | state   | ended with    | runtime | performance
+-----+-------------+---------+---------------+---------+------------
+   0 | 192.168.1.1 | stopped | exit code 130 | -       | -
+   1 | 192.168.1.2 | failed  | signal 9      | 4.5s    | -
+       verdict rests on: killed
 [FAIL] clean on 1/2 hosts
   192.168.1.1 (rank 0): could not be looked at
   later: launcher.py stop run-1
@@ -171,11 +177,11 @@ def test_text_when_the_preflight_failed_reports_all_findings_by_check() -> None:
     findings = (
         Finding("gpus", "warning", "", "4, 8", "equal counts", "", "the hosts have unequal GPUs"),
         Finding("interface", "error", "a", "eth0", "ens14np0", "ip link\nip addr", "no interface ens14np0"),
-        Finding("mad_dir", "error", "b", "", "", "", "no MAD"),
+        Finding("mad_dir", "error", "b", "Task failed: it can be reached over ssh: no route", "", "", "no MAD"),
         Finding("interface", "error", "b", "down", "up", "ip link set ens14np0 up", "ens14np0 is down"),
     )
     report = PreflightDone(ok=False, findings=findings, skipped=(), hosts=())
-    end = RunOutcome("preflight", 3, reason="preflight found 3 error(s)")
+    end = RunOutcome("preflight", 3, reason="preflight found 3 errors")
     out, _ = _show(HostUnreachable("c", "refused\nby peer"), report, end=end)
     assert (
         out
@@ -196,15 +202,95 @@ def test_text_when_the_preflight_failed_reports_all_findings_by_check() -> None:
 
 ✗ mad_dir (error)
   b: no MAD
+    seen:     no route
 
 ! gpus (warning)
   all hosts: the hosts have unequal GPUs
     seen:     4, 8
     expected: equal counts
 
-✗ Preflight failed: 3 error(s). Nothing was started.
+✗ Preflight failed: 3 errors. Nothing was started.
 """
     )
+
+
+def test_text_when_no_rank_has_a_value_ends_with_the_reason() -> None:
+    """Without a first failure the last line says why; a file without a value is not announced."""
+    ranks = tuple(replace(rank, performance=()) for rank in GOOD)
+    out, _ = _show(end=RunOutcome("failed", 1, None, ranks, "/logs/perf.csv", reason="no performance value"))
+    assert "perf.csv" not in out
+    assert out.endswith("2/2\n✗ Multi-node training failed: no performance value (exit code 1)\n")
+
+
+def test_text_when_the_terminal_is_wide_has_the_reasons_in_the_table() -> None:
+    """From 120 columns on the reason is a column."""
+    out, _ = _show(end=RunOutcome("ok", 0, None, GOOD), style=Style(color=False, unicode=True, width=120))
+    assert ("verdict rests on\n" in out, out.count("12.5 samples/s   exit code 0 and a result row\n")) == (True, 2)
+
+
+def test_text_when_a_cell_is_folded_keeps_the_reasons_below_their_ranks() -> None:
+    """A host name longer than the table goes on below; the reason comes after it."""
+    ranks = (replace(GOOD[0], host="n" * 100, reason="first"), replace(GOOD[1], reason="second"))
+    out, _ = _show(end=RunOutcome("ok", 0, None, ranks), style=Style(color=False, unicode=True, width=80))
+    told = [line.split()[0][:4] for line in out.splitlines() if line.startswith(" ")]
+    assert [(word, len(list(same)) > 1) for word, same in groupby(told)] == [
+        ("0", False), ("nnnn", True), ("verd", False), ("1", False), ("verd", False)
+    ]  # fmt: skip
+
+
+def test_text_when_many_hosts_have_the_same_finding_says_it_once() -> None:
+    """Texts that differ by the name of their host alone are one finding; the lines of unreachable hosts are few."""
+    names = [f"node{i:02}" for i in range(1, 25)]
+    same = tuple(Finding("gpus", "error", name, "0", "8", f"ssh {name} rocm-smi", "no GPU") for name in names)
+    other = Finding("gpus", "error", "x", "1", "8", "", "one GPU")
+    lost = (HostUnreachable(name, "refused") for name in names)
+    report = PreflightDone(ok=False, findings=(*same, other), skipped=(), hosts=())
+    out, _ = _show(*lost, report, end=RunOutcome("preflight", 3))
+    assert (
+        out
+        == "".join(f"✗ {name} is not reachable: refused\n" for name in names[:8])
+        + """\
+✗ and 16 more
+
+✗ gpus (error)
+  node[01-24] (24 nodes): no GPU
+    seen:     0
+    expected: 8
+    fix:      ssh HOST rocm-smi
+  x: one GPU
+    seen:     1
+    expected: 8
+
+✗ Preflight failed: 25 errors. Nothing was started.
+"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("refused", "expected"),
+    [
+        pytest.param(
+            TaskFailed("a", "Plan", "launch_plan", "timeout_s is -1.", "timeout_s", "Give more."),
+            "error: --timeout: is -1.\nnext: Give more.\n",
+            id="setting",
+        ),
+        pytest.param(
+            TaskFailed("a", "Plan", "launch_plan", "run_id is bad.", "run_id", "Use letters."),
+            "error: run_id is bad.\nnext: Use letters.\n",
+            id="other variable",
+        ),
+        pytest.param(
+            TaskFailed("a", "Render", "job_render", "runner 'x;' of a is bad."),
+            "error: --runner: 'x;' of a is bad.\nnext: correct --runner; launcher.py run --help explains it\n",
+            id="message alone",
+        ),
+        pytest.param(None, "error: why\n", id="no host"),
+    ],
+)
+def test_text_when_the_plan_is_refused_looks_like_other_usage_errors(refused: TaskFailed | None, expected: str) -> None:
+    """On standard error: the flag, what is wrong, the next step."""
+    events = (refused,) if refused else ()
+    assert _show(*events, end=RunOutcome("refused", 2, reason="why")) == ("", expected)
 
 
 def test_text_when_dry_run_shows_settings_inventory_and_scripts() -> None:
@@ -259,20 +345,6 @@ def test_text_when_there_are_notes_says_them_on_standard_error() -> None:
     )
     assert err == "· first note\n! old Python\n✗ task 'Start' failed on a: disk full\n"
     assert out == "✗ The launcher could not follow the run to its end: why (exit code 5)\n"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        pytest.param(None, "-", id="unknown"),
-        pytest.param(4.54, "4.5s", id="seconds"),
-        pytest.param(61.0, "0:01:01", id="minutes"),
-        pytest.param(86399.6, "24:00:00", id="a day"),
-    ],
-)
-def test_runtime_when_shown_is_short(seconds: float | None, expected: str) -> None:
-    """Seconds below a minute, else hours, minutes and seconds."""
-    assert runtime(seconds) == expected
 
 
 def test_json_when_a_run_is_shown_writes_one_object_a_line_and_the_outcome_last() -> None:

@@ -185,6 +185,34 @@ def test_translate_when_a_failure_is_ignored_by_the_playbook_says_nothing() -> N
     assert Translator().translate(raw) == []
 
 
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        pytest.param(
+            'Task failed: Data could not be sent to remote host "a". Make sure this host can be reached over ssh: '
+            "ssh: connect to host a port 22: Connection refused",
+            "ssh: connect to host a port 22: Connection refused",
+            id="wrapped",
+        ),
+        pytest.param("Task failed: Failed to connect: no", "Failed to connect: no", id="other wrap"),
+        pytest.param("Invalid password", "Invalid password", id="bare"),
+        pytest.param("can be reached over ssh: ", "can be reached over ssh:", id="ssh said nothing"),
+    ],
+)
+def test_translate_when_a_host_is_unreachable_keeps_what_ssh_said(message: str, expected: str) -> None:
+    """Ansible's own words around it tell nothing."""
+    raw = {"event": "runner_on_unreachable", "event_data": {"host": "a", "res": {"msg": message}}}
+    assert Translator().translate(raw) == [HostUnreachable("a", expected)]
+
+
+def test_translate_when_the_plan_is_refused_keeps_the_parts_of_the_answer() -> None:
+    """Option, message and hint arrive apart, so that the message can name the flag."""
+    answer = {"kind": "refused", "option": "model", "message": "model is empty.", "hint": "Give one."}
+    (event,) = Translator().translate(_task(answer, "runner_on_failed", msg="model is empty. Give one."))
+    assert isinstance(event, TaskFailed)
+    assert (event.option, event.message, event.hint) == ("model", "model is empty.", "Give one.")
+
+
 def test_translate_when_the_plan_arrives_returns_it_in_rank_order() -> None:
     """Hosts come in rank order, whatever the order of the answer; the whole document is kept."""
     document = small.plan(Path("/logs"), "a", "b")

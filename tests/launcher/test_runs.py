@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -85,6 +87,37 @@ def test_create_directory_when_the_run_id_is_taken_refuses(tmp_path: Path) -> No
     runs.write_record(tmp_path, RECORD)
     with pytest.raises(runs.RecordError, match="is taken"):
         runs.create_directory(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "advice"),
+    [
+        pytest.param(errno.EACCES, 2, "choose another with --log-dir", id="permission"),
+        pytest.param(errno.EROFS, 2, "choose another with --log-dir", id="read-only"),
+        pytest.param(errno.ENOSPC, 5, "free space there, or choose another with --log-dir", id="full"),
+    ],
+)
+def test_make_log_directory_when_refused_tells_the_user_from_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, code: int, advice: str
+) -> None:
+    """A wrong path is a usage error; a full disk is not, and only then is space to be freed."""
+
+    def refuse(**_: object) -> tuple[int, str]:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    with pytest.raises(runs.RecordError, match=os.strerror(number)) as caught:
+        runs.make_log_directory(tmp_path)
+    assert (caught.value.exit_code, caught.value.next_step) == (code, advice)
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="a directory in which nobody can make files")
+def test_create_directory_when_the_place_takes_none_is_a_usage_error() -> None:
+    """Not even root can make a directory in /proc."""
+    with pytest.raises(runs.RecordError, match="/proc/nope") as caught:
+        runs.create_directory(Path("/proc/nope"))
+    assert caught.value.exit_code == 2
+    assert "MADLAUNCH_STATE_DIR" in caught.value.next_step
 
 
 def test_write_record_when_the_directory_is_gone_says_what_to_do(tmp_path: Path) -> None:

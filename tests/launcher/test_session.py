@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from madlaunch import runs, session
+from madlaunch.answers import Plan
 from madlaunch.errors import LauncherError
 from madlaunch.events import Event, Note, OutputLines, PlanMade, PlayEnded, PreflightDone
 from madlaunch.request import ConsoleOptions
@@ -268,7 +269,7 @@ def test_session_when_nothing_will_be_started_keeps_no_record(tmp_path: Path, mo
     """A check and a dry run are no runs."""
     play = Scripted(RUNNING, PlayEnded(0, canceled=False))
     assert Session(small.request(tmp_path / "r"), small.job(tmp_path / "r", mode=mode), Screen()).run(play) == 0
-    assert not (tmp_path / "r").exists()
+    assert not (tmp_path / "r" / "run.json").exists()
 
 
 def test_session_when_the_run_id_is_taken_starts_nothing(tmp_path: Path) -> None:
@@ -277,6 +278,41 @@ def test_session_when_the_run_id_is_taken_starts_nothing(tmp_path: Path) -> None
     with pytest.raises(runs.RecordError, match="is taken"):
         Session(small.request(tmp_path), small.job(tmp_path), Screen()).run(Scripted())
     assert (tmp_path / "run.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize("mode", ["run", "check"])
+@pytest.mark.parametrize("named", ["MADLAUNCH_STATE_DIR", "--log-dir"])
+def test_session_when_a_place_takes_no_files_says_so_before_the_play(tmp_path: Path, mode: str, named: str) -> None:
+    """A path below a file: a usage error that names the flag or the variable and the reason; nothing was played."""
+    (tmp_path / "file").touch()
+    bad, good = tmp_path / "file" / "below", tmp_path / "good"
+    record_dir, log_dir = (good, bad) if named == "--log-dir" else (bad, bad)
+    screen = Screen()
+    with pytest.raises(runs.RecordError, match="Not a directory") as caught:
+        Session(small.request(record_dir), small.job(log_dir, mode=mode), screen).run(Scripted(RUNNING))
+    assert named in str(caught.value)
+    assert caught.value.exit_code == 2
+    assert (screen.events, good.exists()) == ([], False)
+
+
+@pytest.mark.parametrize(
+    ("lease_s", "expected"),
+    [
+        pytest.param(60, "the nodes end it when its lease of 60 s runs out", id="lease"),
+        pytest.param(0, "it has no lease: the nodes end it at its time limit, if it has one", id="no lease"),
+    ],
+)
+def test_session_when_left_at_once_tells_the_lease(tmp_path: Path, lease_s: int, expected: str) -> None:
+    """The user knows how long the ranks may go on."""
+
+    def twice() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    plan = PlanMade(Plan.from_mapping(small.plan(tmp_path, "a", lease_s=lease_s)))
+    screen = Screen(PreflightDone, twice)
+    assert Session(small.request(tmp_path), small.job(tmp_path), screen).run(Scripted(plan, RUNNING)) == 130
+    assert screen.notes[-1] == f"warning: left run run-1 while it was stopping; {expected}"
 
 
 def test_session_when_it_starts_records_what_it_will_do(tmp_path: Path) -> None:

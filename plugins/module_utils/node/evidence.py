@@ -16,7 +16,7 @@ import json
 import os
 from typing import Any
 
-from .log_markers import Markers, shown
+from .log_markers import Markers, begins_report, kept
 
 PERF_CSV = "perf.csv"
 MAX_RESULT_BYTES = 4 * 1024 * 1024
@@ -26,6 +26,7 @@ HEAD_BYTES = 32 * 1024 * 1024
 TAIL_BYTES = 8 * 1024 * 1024
 LINE_BYTES = 1024 * 1024
 KEPT_BYTES = 16 * 1024
+MODEL_STARTS = b"Running model..."
 FIRST_LINES = 5
 LAST_LINES = 20
 MAX_DEPTH = 100
@@ -80,12 +81,13 @@ class LogReader:
         self.size_bytes = 0
         self.line_count = 0
         self._ends_in_line = False
+        self._own: list[bytes] | None = None
         self._last: collections.deque[bytes] = collections.deque(maxlen=LAST_LINES)
 
     @property
     def last_lines(self) -> list[str]:
-        """The last lines that are not empty, as text."""
-        return [shown(piece) for piece in self._last]
+        """The last lines that are not empty, as text; of a failed model its own, not madengine's report after them."""
+        return [kept(piece) for piece in (self._last if self._own is None else self._own)]
 
     def read(self, path: str) -> None:
         """Read the log at `path`. Raises OSError."""
@@ -119,9 +121,20 @@ class LogReader:
         if not piece.strip():
             return
         if len(self.first_lines) < FIRST_LINES:
-            self.first_lines.append(shown(piece))
+            self.first_lines.append(kept(piece))
+        if piece.startswith(MODEL_STARTS):
+            self._own = None
+        before = begins_report(piece) if self._own is None else None
+        if before is not None:
+            self._own = self._of_model(before)
         # Most lines are pushed out again: they become text only when all is read, and long ones are not kept whole.
-        self._last.append(piece if len(piece) <= KEPT_BYTES else shown(piece).encode())
+        self._last.append(piece if len(piece) <= KEPT_BYTES else kept(piece).encode())
+
+    def _of_model(self, unended: bytes) -> list[bytes]:
+        """Return the last lines so far, from the start of the model on; `unended` is one that got no end."""
+        lines = [*self._last, unended] if unended.strip() else list(self._last)
+        starts = [number for number, line in enumerate(lines) if line.startswith(MODEL_STARTS)]
+        return lines[starts[-1] :][-LAST_LINES:] if starts else lines[-LAST_LINES:]
 
     def _count(self, stream: io.BufferedReader, end: int) -> None:
         position = stream.tell()

@@ -48,6 +48,7 @@ _PUBLIC = (
     "skipped",
 )
 _EXCEPTION_HEAD = b"===== EXCEPTION ====="
+_REPORTS = (b"Status: FAILURE", b"Found error pattern '")
 _OTHERS = (b"Running model...", b"Status: ", b"Found error pattern ", b"\x1b")
 _STARTS = (*_RUNNER_LINES, *_SKIPS, *_OTHERS)
 _COLOR = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?")
@@ -129,6 +130,14 @@ class Markers:
             self._error = shown(line[gave_up.start() :]).rstrip("\u2502| ")
 
 
+def begins_report(line: bytes) -> bytes | None:
+    """Return None unless madengine's report of a failure begins in this line, else what the model wrote before it."""
+    text = line.rstrip()
+    if text.endswith(_EXCEPTION_HEAD):
+        return text[: -len(_EXCEPTION_HEAD)]
+    return b"" if line.startswith(_REPORTS) else None
+
+
 def _may_tell(line: bytes) -> bool:
     """Say whether a line is worth a closer look. Logs have millions of lines that are not, so this must be quick."""
     return (
@@ -151,8 +160,16 @@ def shown(line: bytes) -> str:
     return _text(line.rstrip(b"\r\n").rsplit(b"\r", 1)[-1])
 
 
+def kept(line: bytes) -> str:
+    """Return the same with its indentation, which in a traceback says a lot."""
+    return _printable(line.rstrip(b"\r\n").rsplit(b"\r", 1)[-1]).rstrip()[:MAX_CHARS]
+
+
 def _text(data: bytes) -> str:
+    return _printable(data).strip()[:MAX_CHARS]
+
+
+def _printable(data: bytes) -> str:
     # Cut before decoding: a character has at most four bytes.
     text = _COLOR.sub("", data[: 4 * MAX_CHARS].decode("utf-8", "replace"))
-    printable = "".join(char if char.isprintable() else " " for char in text.replace("\t", "    "))
-    return printable.strip()[:MAX_CHARS]
+    return "".join(char if char.isprintable() else " " for char in text.replace("\t", "    "))

@@ -78,6 +78,7 @@ def _of_files(state_dir: str) -> list[dict[str, object]]:
 
 
 def _item(status: dict[str, Any], process: processes.Process) -> dict[str, object]:
+    uid = owner(process.pid)
     started_at_s = status.get("started_at_s")
     age = time.time() - started_at_s if isinstance(started_at_s, (int, float)) else age_s(process)
     return {
@@ -86,8 +87,8 @@ def _item(status: dict[str, Any], process: processes.Process) -> dict[str, objec
         "pid": process.pid,
         "state": str(status.get("state", "")),
         "age_s": round(max(0.0, age), 1),
-        "same_user": owner(process.pid) == os.getuid(),
-        "owner": user_name(owner(process.pid)),
+        "same_user": uid == os.getuid(),
+        "owner": user_name(uid),
         "model": str(status.get("model", "")),
     }
 

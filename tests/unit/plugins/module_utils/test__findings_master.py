@@ -156,6 +156,35 @@ def test_evaluate_when_rank_0_cannot_be_master_then_it_says_why(case: Case, expe
     assert case.findings() == [expected]
 
 
+@pytest.mark.parametrize("port", [80, 1023])
+def test_evaluate_when_the_port_needs_root_then_a_port_for_everybody_is_proposed(port: int) -> None:
+    """The next port would need root as well."""
+    (found,) = taken(None).set(master_port=port).findings()
+    other = "use another port: --master-port 4000 (variable master_port)"
+    assert found["fix"] == f"Ports below 1024 need root; {other}"
+
+
+@pytest.mark.parametrize(("master_addr", "told"), [("head", []), ("other", ["node2"])], ids=["its-name", "another"])
+def test_evaluate_when_rank_0_told_nothing_then_its_name_is_not_complained_of_again(
+    master_addr: str, told: list[str]
+) -> None:
+    """That rank 0 is not reached is the cause; a name that means something else is a mistake of its own."""
+    unknown = {"resolved": [], "resolve_error": "Name or service not known"}
+    case = Case().set(master_addr=master_addr).set_host(1, address="head").spoil(2, "master", **unknown)
+    case.probes["node1"], case.confirms["node1"] = {"unreachable": "Could not resolve hostname head"}, {}
+    assert [found["host"] for found in case.findings() if found["check"] == "master_addr"] == told
+
+
+def test_evaluate_when_no_address_of_rank_0_is_known_then_the_bad_name_is_not_proposed() -> None:
+    """The name that cannot be resolved is no fix for itself."""
+    unknown = {"resolved": [], "resolve_error": "Name or service not known"}
+    case = Case().set(master_addr="head").set_host(1, address="head").spoil(2, "master", **unknown)
+    for name in ("eth0", "ens14np0"):
+        case.probes["node1"]["facts"]["interfaces"][name]["addresses"] = []
+    fixes = [found["fix"] for found in case.findings() if found["check"] == "master_addr"]
+    assert fixes == ["Give an address instead of a name: --master-addr ADDRESS (variable master_addr)"]
+
+
 def test_evaluate_when_ranks_share_one_machine_then_all_may_own_the_address() -> None:
     """Several ranks on one machine (in tests) see the same addresses, and that is no mistake."""
     case = Case()

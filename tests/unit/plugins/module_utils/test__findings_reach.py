@@ -21,12 +21,12 @@ Host key verification failed."""
 TROUBLES = [
     (
         "u@10.9.0.2: Permission denied (publickey,password).",
-        "the login was refused",
+        "the login was refused: the key or the password is not accepted",
         "ssh-copy-id 10.9.0.2, or give the right --ssh-user with --ssh-key FILE or --ask-pass.",
     ),
     (
         "Invalid/incorrect password: Permission denied, please try again.",
-        "the login was refused",
+        "the login was refused: the key or the password is not accepted",
         "ssh-copy-id 10.9.0.2, or give the right --ssh-user with --ssh-key FILE or --ask-pass.",
     ),
     (
@@ -98,6 +98,27 @@ def test_evaluate_when_a_host_is_not_reached_then_the_reason_is_told(said: str, 
     assert case.findings() == [
         finding("reach", "error", "node2", message=message, seen=seen, expected="a login by ssh", fix=fix),
     ]
+
+
+@pytest.mark.parametrize(
+    ("login", "who", "command"),
+    [
+        ({"user": "ml", "port": 2222}, " of ml", "ssh-copy-id -p 2222 ml@10.9.0.2, or"),
+        ({"user": "a b", "port": "22"}, " of a b", "ssh-copy-id 'a b@10.9.0.2', or"),
+        ({"user": None, "port": 2222}, "", "ssh-copy-id -p 2222 10.9.0.2, or"),
+    ],
+    ids=["user-and-port", "odd-user", "port"],
+)
+def test_evaluate_when_the_login_is_refused_then_the_command_has_its_user_and_port(
+    login: dict[str, Any], who: str, command: str
+) -> None:
+    """What the inventory says of the login stands in the message and in the command that mends it."""
+    case = Case().set_host(2, **login)
+    case.probes["node2"] = {"unreachable": "Permission denied (publickey)."}
+    case.confirms["node2"] = {}
+    (found,) = case.findings()
+    assert found["message"] == f"Not reachable: the login was refused: the key or the password{who} is not accepted."
+    assert found["fix"].startswith(command)
 
 
 def test_evaluate_when_the_words_of_ssh_are_unknown_then_they_are_shown() -> None:

@@ -108,6 +108,37 @@ def test_judge_rank_has_failed_when_v1_ends_with_0_and_the_model_failed() -> Non
     )
 
 
+SCRIPT = "Subprocess 'docker exec 3f bash -c \"cd run_directory &&  bash run.sh \"' failed with exit code 7"
+
+
+@pytest.mark.parametrize(
+    ("exception", "cause", "reason"),
+    [
+        (
+            SCRIPT,
+            f"RuntimeError: {SCRIPT}",
+            "the model's script ended with exit code 7 (madengine itself ended with 0)",
+        ),
+        (
+            SCRIPT,
+            "ValueError: bad shape",
+            (
+                "the model's script ended with exit code 7 (madengine itself ended with 0); "
+                "the log has: ValueError: bad shape"
+            ),
+        ),
+        ("no image", "docker.errors.Error: no image", "madengine reports an exception (exit code 0): no image"),
+    ],
+    ids=["script", "script-with-cause", "other"],
+)
+def test_judge_rank_says_a_cause_once_when_the_exception_and_the_log_have_the_same(
+    exception: str, cause: str, reason: str
+) -> None:
+    """The class of an error does not make it another one, and the command in the container is not shown."""
+    known = {"exception": exception, "failure_line": cause, "model_finished": False}
+    assert verdict(judge(1, markers=known, perf_csv=FAILURE_ROW)) == ("failed", reason)
+
+
 @pytest.mark.parametrize("major", [1, 2])
 def test_judge_rank_has_failed_when_the_model_trained_alone_although_madengine_says_success(major: int) -> None:
     """A runner for one node, or with another rank's numbers, is the end of trust in the number."""

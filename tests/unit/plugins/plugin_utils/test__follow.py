@@ -24,7 +24,7 @@ class FakeNode:
     """A node with a log that comes in pieces; each script step is bytes, an exception, or a callable to run first."""
 
     def __init__(
-        self, steps: list[bytes | Exception | Callable[[], None]], status: dict[str, Any] | None = None
+        self, steps: list[bytes | Exception | Callable[[], object]], status: dict[str, Any] | None = None
     ) -> None:
         self.steps = steps
         self.status = status or ENDED

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import tracemalloc
 from typing import TYPE_CHECKING, Any
@@ -216,7 +217,7 @@ def test_gather_cuts_results_at_whole_rows_when_they_are_huge(rank_dir: Path, mo
     """A result file that is too large is not sent, but its first rows are."""
     monkeypatch.setattr(evidence, "MAX_RESULT_BYTES", 16)
     # The limit of a field is one of the whole process, and would outlive this test.
-    monkeypatch.setattr(evidence.csv, "field_size_limit", lambda limit: limit)
+    monkeypatch.setattr(csv, "field_size_limit", lambda limit: limit)
     (rank_dir / "work/perf.csv").write_text("model\n" + "row1\nrow2\nrow3\n", encoding="utf-8")
     assert gather(rank_dir)["perf_csv"] == "model\nrow1\nrow2\n"
 
@@ -226,6 +227,36 @@ def test_gather_has_no_summary_when_the_file_is_none(rank_dir: Path, text: str) 
     """A summary that was cut off or is something else is as good as none."""
     (rank_dir / "summary.json").write_text(text, encoding="latin-1")
     assert gather(rank_dir)["summary"] is None
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        pytest.param(
+            V1_START + "Traceback:\n  File x\n\tcode\n" + V1_FAILED + "table\n" * 30,
+            [*V1_START.splitlines()[-2:], "Traceback:", "  File x", "    code", "[rank1]: ValueError: bad shape"],
+            id="exception",
+        ),
+        pytest.param(
+            V2_START + "".join(f"step {n}\n" for n in range(30)) + "no end" + V2_PATTERN + "table\n" * 30,
+            [*(f"step {n}" for n in range(11, 30)), "no endTest Duration: 1e-05 seconds"],
+            id="pattern",
+        ),
+        pytest.param(
+            V2_START + "one\nlast===== EXCEPTION =====\nException: x\n",
+            ["Running model...", "one", "last"],
+            id="line-without-an-end",
+        ),
+        pytest.param(
+            "===== EXCEPTION =====\nException: x\n" + V2_START + "good\n",
+            ["===== EXCEPTION =====", "Exception: x", *map(str.rstrip, V2_START.splitlines()), "good"],
+            id="before-the-model",
+        ),
+    ],
+)
+def test_gather_keeps_the_last_lines_of_a_failed_model_itself(rank_dir: Path, log: str, expected: list[str]) -> None:
+    """They end where madengine's report begins, begin with the model, and keep their indentation."""
+    assert gather(rank_dir, log)["last_lines"] == expected
 
 
 def test_gather_reads_the_beginning_and_the_end_of_a_log_that_is_large(
