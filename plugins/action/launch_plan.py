@@ -58,10 +58,10 @@ class ActionModule(ActionBase):
         try:
             plan = _plan.make_plan(request_of(options), hosts_of(task_vars or {}), _findings.CHECKS)
             _command.validate(_script.with_secrets(plan, options["container_env_secret"]))
+            if not self._play_context.check_mode:
+                claim(plan)
         except (_plan.PlanError, _command.CommandError) as error:
             return {**result, **refusal(error)}
-        if not self._play_context.check_mode:
-            ControlDir(Path(str(plan["log_dir"]))).create()
         result.update(changed=False, plan=plan, madlaunch={"kind": "plan", "plan": plan})
         return result
 
@@ -81,6 +81,20 @@ def request_of(options: dict[str, Any]) -> _plan.Request:
         forks=int(context.CLIARGS.get("forks") or 0),
     )
     return _plan.Request(**given)
+
+
+def claim(plan: dict[str, Any]) -> None:
+    """Take the run's directory; raises `_plan.PlanError` when it is that of another launch, of now or of before."""
+    log_dir = Path(str(plan["log_dir"]))
+    option = "run_id" if log_dir.name == plan["run_id"] else "log_dir"
+    try:
+        claimed = ControlDir(log_dir).claim(str(plan["run_id"]))
+    except OSError as error:
+        message = f"The directory {log_dir} of the run cannot be written: {error.strerror}."
+        raise _plan.PlanError("log_dir", message, "Make room or rights there, or give another log_dir.") from error
+    if not claimed:
+        message = f"The directory {log_dir} is that of another launch already."
+        raise _plan.PlanError(option, message, f"Give another {option}, or none: then each launch has its own.")
 
 
 def new_run_id() -> str:

@@ -32,6 +32,17 @@ class ControlDir:
         """Make the directory, readable by nobody else."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
 
+    def claim(self, run_id: str) -> bool:
+        """Make the directory and take it for a run; False when a run has it already, or had it."""
+        self.create()
+        try:
+            # One step, also on a file server: of two launches at once one gets it.
+            with (self.path / "run").open("x", encoding="utf-8") as stream:
+                stream.write(run_id + "\n")
+        except FileExistsError:
+            return False
+        return True
+
     def request_stop(self, reason: str, culprit: dict[str, Any]) -> None:
         """Ask all ranks to stop; the first request stays as it is, later ones change nothing."""
         self._write_once(self._gang_stop, {"reason": reason, **culprit})
