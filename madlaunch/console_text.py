@@ -265,7 +265,7 @@ class TextReporter:
         # A dry run tells per host what it refuses, in a message that begins with the variable.
         option = refused.option or refused.message.partition(" ")[0]
         name = {"container_env_secret": ENV_FILE.name}.get(option, option)
-        setting = next((row for row in TABLE if name in {row.name, row.variable_name}), None)
+        setting = next((row for row in TABLE if name in {row.name, row.variable_name} and not row.positional), None)
         if setting is None:
             return UsageError(refused.message, next_step=refused.hint)
         advice = refused.hint or f"correct {setting.flag}; launcher.py run --help explains it"

@@ -211,8 +211,11 @@ class Session:
         self._close(outcome)
         if self._job.mode in _FOLLOWING and self._progress.may_have_started:
             self._request_stop()
+            plan = self._progress.plan
             # The lease is not lifted: it ends a rank that the request to stop did not reach.
-            left = f"left while the ranks were being asked to stop; {_what_ends_it(self._progress.plan)}"
+            left = (
+                f"left while the ranks were being asked to stop, and nobody has seen their end; {_what_ends_it(plan)}"
+            )
             self._reporter.note("warning", self._again(left, "status", "stop"))
         self._reporter.end(outcome)
         return EXIT_INTERRUPTED

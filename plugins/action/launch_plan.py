@@ -62,7 +62,7 @@ class ActionModule(ActionBase):
             _command.validate(_script.with_secrets(plan, options["container_env_secret"]))
             _given.check(load_extra_vars(self._loader), {*ARGUMENT_SPEC, *HOST_OPTIONS, "node_rank", "target"})
             if not self._play_context.check_mode:
-                create_control(str(plan["log_dir"]))
+                claim(plan)
         except (_plan.PlanError, _command.CommandError) as error:
             return {**result, **refusal(error)}
         result.update(changed=False, plan=plan, madlaunch={"kind": "plan", "plan": plan})
@@ -86,6 +86,19 @@ def request_of(options: dict[str, Any]) -> _plan.Request:
     return _plan.Request(**given)
 
 
+def claim(plan: dict[str, Any]) -> None:
+    """Take the run's directory; raises `_plan.PlanError` when it is that of another launch, of now or of before."""
+    log_dir = Path(str(plan["log_dir"]))
+    option = "run_id" if log_dir.name == plan["run_id"] else "log_dir"
+    try:
+        claimed = ControlDir(log_dir).claim(str(plan["run_id"]))
+    except OSError as error:
+        raise unwritable_log_dir(str(log_dir), str(error.strerror)) from error
+    if not claimed:
+        message = f"The directory {log_dir} is that of another launch already."
+        raise _plan.PlanError(option, message, f"Give another {option}, or none: then each launch has its own.")
+
+
 def new_run_id() -> str:
     """Return a run id of the time in UTC and four random characters: `mad-20261122-190122-9f3c`."""
     return time.strftime("mad-%Y%m%d-%H%M%S-", time.gmtime()) + secrets.token_hex(2)
@@ -97,14 +110,6 @@ def given_log_dir(text: str) -> str:
         return str(Path(text).expanduser())
     except RuntimeError as error:
         raise unwritable_log_dir(text, "there is no such home directory") from error
-
-
-def create_control(log_dir: str) -> None:
-    """Make the directory of the run's files on the control node. Raises `PlanError` when that cannot be done."""
-    try:
-        ControlDir(Path(log_dir)).create()
-    except OSError as error:
-        raise unwritable_log_dir(log_dir, str(error.strerror)) from error
 
 
 def unwritable_log_dir(log_dir: str, reason: str) -> _plan.PlanError:

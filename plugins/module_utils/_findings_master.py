@@ -85,6 +85,10 @@ def _taken(port: int, master: dict[str, Any]) -> Text:
         if port < _FIRST_FREE:
             fix = f"Ports below {_FIRST_FREE} need root; {other}"
         return Text(f"Port {port} cannot be taken: {reason}.", reason, "a free port", fix)
+    if holder.get("preflight_ends_in_s") is not None:
+        message = f"Another launch of yours (run {holder['run_id']}) is being checked right now, and has port {port}."
+        fix = f"Wait for it (if it was given up, at most {holder['preflight_ends_in_s']:.0f} s); or {other}"
+        return Text(message, f"the preflight of run {holder['run_id']}", "a free port", fix)
     if holder["run_id"]:
         message = f"Port {port} is held by the earlier run {holder['run_id']} of yours (process {holder['pid']})."
         fix = f"python launcher.py stop {quoted(holder['run_id'])}; or {other}"

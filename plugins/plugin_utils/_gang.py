@@ -35,6 +35,17 @@ class ControlDir:
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(self.path))
 
+    def claim(self, run_id: str) -> bool:
+        """Make the directory and take it for a run; False when a run has it already, or had it."""
+        self.create()
+        try:
+            # One step, also on a file server: of two launches at once one gets it.
+            with (self.path / "run").open("x", encoding="utf-8") as stream:
+                stream.write(run_id + "\n")
+        except FileExistsError:
+            return False
+        return True
+
     def request_stop(self, reason: str, culprit: dict[str, Any]) -> str:
         """Ask all ranks to stop; the first request stays as it is, later ones change nothing.
 

@@ -17,7 +17,7 @@ import signal
 import socket
 import struct
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import hello
 from .files import read_json
@@ -137,10 +137,11 @@ class Listener:
 class Duty(NamedTuple):
     """What a detached listener is told.
 
-    `record` is a file in which it names itself as long as it lives, for the next preflight should this one be cut off;
-    `nonce_path` is the file that it removes in the end.
+    `record` is a file in which it names itself as long as it lives, for another preflight that wants the same port, ''
+    for none; `nonce_path` is the file that it removes in the end.
     """
 
+    run_id: str
     record: str
     nonce: str
     nonce_path: str | None
@@ -163,15 +164,16 @@ def start(server: socket.socket | None, duty: Duty) -> dict[str, int]:
     return process.to_json()
 
 
-def end_recorded(record: str, port: int) -> bool:
-    """End the listener that an earlier preflight of this login left on `port`; return whether there was one."""
+def recorded(record: str, port: int) -> dict[str, Any] | None:
+    """Return {"pid", "start_ticks", "port", "run_id", "ends_at_s"} of this login's listener on `port` if it lives.
+
+    `ends_at_s` is when it ends at the latest, by the clock of `time.time`.
+    """
     try:
         left = read_json(record)
     except OSError:
-        return False
-    if not left or left.get("port") != port or not is_running(left):
-        return False
-    return end_process(left)
+        return None
+    return left if left and left.get("port") == port and is_running(left) else None
 
 
 def dismiss(identity: dict[str, int]) -> None:
@@ -213,7 +215,8 @@ def _become(server: socket.socket | None, duty: Duty) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     port = server.getsockname()[1] if server is not None else None
     with contextlib.suppress(OSError):
-        _write_record(duty.record, port)
+        if duty.record:
+            _write_record(duty, port)
     try:
         listener.serve()
     finally:
@@ -222,12 +225,13 @@ def _become(server: socket.socket | None, duty: Duty) -> None:
                 os.unlink(path or "")
 
 
-def _write_record(path: str, port: int | None) -> None:
+def _write_record(duty: Duty, port: int | None) -> None:
     """Write the record, without waiting for the disk: the ranks may be here any moment."""
-    temporary = f"{path}.{os.getpid()}"
+    temporary = f"{duty.record}.{os.getpid()}"
+    ends_at_s = time.time() + duty.lifetime_s
     with open(temporary, "w", encoding="ascii") as file:
-        json.dump({**myself().to_json(), "port": port}, file)
-    os.replace(temporary, path)
+        json.dump({**myself().to_json(), "port": port, "run_id": duty.run_id, "ends_at_s": ends_at_s}, file)
+    os.replace(temporary, duty.record)
 
 
 def _close_others(server: socket.socket | None) -> None:

@@ -37,7 +37,7 @@ _SHARED_S = 10.0
 _LONG_S = 32.0
 # The slowest host is probed before the first one confirms; the listener of rank 0 lives through both.
 _LISTENER_MARGIN_S = 60.0
-_RECORD = "preflight-listener.json"
+_RECORD = "preflight-listener-{}.json"
 
 
 def main(args: dict[str, Any]) -> dict[str, Any]:
@@ -140,11 +140,11 @@ def _no_checkout(path: str) -> dict[str, object]:
 
 def _open_port(args: dict[str, Any], facts: dict[str, Any]) -> dict[str, object]:
     """Take the master port for the moment of the preflight; return "port_free", "holder" and "listener"."""
-    port, record = args["master_port"], _record(args)
+    port = args["master_port"]
     try:
-        server = _bind(port, record)
+        server = _bind(port, args)
     except OSError as error:
-        holder = run_one(lambda: probe_port.holder(port), _SHORT_S).value
+        holder = run_one(lambda: _holder(port, args), _SHORT_S).value
         keeper = _keep(None, args, facts)
         return {"port_free": False, "port_error": error.strerror, "holder": holder, "listener": keeper}
     if args["nnodes"] == 1 or not facts["master"]["owns_addr"] or "rendezvous" in args["skip_checks"]:
@@ -153,13 +153,24 @@ def _open_port(args: dict[str, Any], facts: dict[str, Any]) -> dict[str, object]
     return {"port_free": True, "listener": _keep(server, args, facts)}
 
 
-def _bind(port: int, record: str) -> socket.socket:
+def _bind(port: int, args: dict[str, Any]) -> socket.socket:
     try:
         return probe_port.bind(port)
     except OSError:
-        if not listener.end_recorded(record, port):
+        left = listener.recorded(_record(args), port)
+        # That of another run may be waiting for its ranks at this moment.
+        if left is None or left.get("run_id") != args["run_id"] or not listener.end_process(left):
             raise
     return probe_port.bind(port)
+
+
+def _holder(port: int, args: dict[str, Any]) -> dict[str, object] | None:
+    """Return who holds the port; `preflight_ends_in_s` says that it is the preflight of another run."""
+    holder = probe_port.holder(port)
+    left = listener.recorded(_record(args), port)
+    if holder is None or left is None or holder["pid"] != left["pid"]:
+        return holder
+    return {**holder, "run_id": left["run_id"], "preflight_ends_in_s": max(0.0, left["ends_at_s"] - time.time())}
 
 
 def _keep(server: socket.socket | None, args: dict[str, Any], facts: dict[str, Any]) -> dict[str, object] | None:
@@ -168,10 +179,12 @@ def _keep(server: socket.socket | None, args: dict[str, Any], facts: dict[str, A
     if server is None and nonce_path is None:
         return None
     address, port = server.getsockname()[:2] if server is not None else (None, None)
-    record = _record(args)
+    record = _record(args) if server is not None else ""
     with contextlib.suppress(OSError):
-        os.makedirs(os.path.dirname(record), mode=0o700, exist_ok=True)
-    duty = listener.Duty(record, args["nonce"], nonce_path, args["rendezvous_wait_s"] + _LISTENER_MARGIN_S)
+        os.makedirs(_state_dir(args), mode=0o700, exist_ok=True)
+    duty = listener.Duty(
+        args["run_id"], record, args["nonce"], nonce_path, args["rendezvous_wait_s"] + _LISTENER_MARGIN_S
+    )
     identity = listener.start(server, duty)
     return {**identity, "address": address, "port": port, "targets": _targets(args, facts)}
 
@@ -187,7 +200,7 @@ def _targets(args: dict[str, Any], facts: dict[str, Any]) -> list[str]:
 
 
 def _record(args: dict[str, Any]) -> str:
-    return os.path.join(_state_dir(args), _RECORD)
+    return os.path.join(_state_dir(args), _RECORD.format(args["master_port"]))
 
 
 def _state_dir(args: dict[str, Any]) -> str:

@@ -43,12 +43,12 @@ def test_request_stop_when_the_disk_is_full_then_the_others_read_it_all_the_same
     assert gang.request_stop("gang", CULPRIT) == ""
     assert gang.request_stop("lost", {"host": "node02", "node_rank": 2}) == ""
     assert ControlDir(full_disk).stop_request() == {"reason": "gang", **CULPRIT}
-    assert [entry.name for entry in gang.path.iterdir()] == ["stop"]
+    assert [entry.name for entry in gang.path.iterdir()] == ["stop.0"]
 
 
 def test_request_stop_when_there_is_no_directory_then_it_says_why(tmp_path: Path) -> None:
     """The caller must tell people, because nobody else hears of it."""
-    assert ControlDir(tmp_path).request_stop("gang", CULPRIT) == f"{tmp_path}/control/stop: No such file or directory"
+    assert ControlDir(tmp_path).request_stop("gang", CULPRIT) == f"{tmp_path}/control/stop.0: No such file or directory"
 
 
 def test_keep_when_the_disk_is_full_then_each_file_is_named_and_none_is_left_in_part(full_disk: Path) -> None:

@@ -283,7 +283,7 @@ def test_listener_when_nobody_ends_it_then_it_ends_by_itself(tmp_path: Path) -> 
     nonce.touch()
     record = tmp_path / "record"
     server = probe_port.bind(0)
-    identity = listener.start(server, listener.Duty(str(record), "n", str(nonce), 0.7))
+    identity = listener.start(server, listener.Duty("mad-1", str(record), "n", str(nonce), 0.7))
     assert processes.is_running(identity)
     time.sleep(0.3)
     assert (record.exists(), nonce.exists()) == (True, True)
