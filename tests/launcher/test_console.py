@@ -387,18 +387,3 @@ def test_json_when_a_run_is_shown_writes_one_object_a_line_and_the_outcome_last(
     assert objects[7]["ranks"][0] == {key: objects[6][key] for key in objects[7]["ranks"][0]}
     assert len(objects) == 8
     assert err.getvalue() == "warning: stopping\n"
-
-
-@pytest.mark.parametrize("output", ["text", "json"])
-def test_voice_when_a_line_holds_a_secret_masks_it(capsys: pytest.CaptureFixture[str], output: str) -> None:
-    """A secret of six characters or more is masked, also in the spelling of JSON."""
-    voice = Voice.standard(['se"cret', "1"], {})
-    reporter = (
-        JsonReporter(voice, small.job(Path("/l")))
-        if output == "json"
-        else TextReporter(voice, small.job(Path("/l")), small.request(Path("/r")))
-    )
-    reporter.handle(OutputLines((OutputLine("a", 0, 'token se"cret 1'),)))
-    shown = capsys.readouterr().out
-    assert "token ******** 1" in shown
-    assert "cret" not in shown
