@@ -78,7 +78,8 @@ class ActionModule(NodeAction):
         )
         ending = follower.run()
         if ending.status is None:
-            return _follow.of_ending(_verdict.lost(known.judged, None, ending.lost_reason, time.time()), ending)
+            outcome = _verdict.lost(known.judged, None, ending.lost_reason, time.time(), answers=ending.refused)
+            return _follow.of_ending(outcome, ending)
         known.files.keep(ending.evidence or {})
         return _follow.of_ending(_verdict.judge_rank(known.judged, ending.status, ending.evidence), ending)
 

@@ -72,7 +72,8 @@ class ActionModule(NodeAction):
             return with_cleanliness(outcome, follower.clear(follower.rank.lost_after_s))
         ending = self._folded(follower, plan) if plan.get("fold") else follower.run()
         if ending.status is None:
-            return _follow.of_ending(_verdict.lost(rank, None, ending.lost_reason, time.time()), ending)
+            outcome = _verdict.lost(rank, None, ending.lost_reason, time.time(), answers=ending.refused)
+            return _follow.of_ending(outcome, ending)
         errors = [error for error in (log.error, *files.keep(ending.evidence or {})) if error]
         outcome = _follow.of_ending(_verdict.judge_rank(rank, ending.status, ending.evidence), ending)
         if not errors:

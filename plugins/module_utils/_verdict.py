@@ -138,10 +138,15 @@ def _killed(number: int, evidence: Mapping[str, Any]) -> str:
     )
 
 
-def lost(rank: Rank, status: Mapping[str, Any] | None, reason: str, seen_at_s: float) -> RankOutcome:
-    """Return the outcome of a rank whose host no longer answers; `seen_at_s` is the control node's clock."""
+def lost(
+    rank: Rank, status: Mapping[str, Any] | None, reason: str, seen_at_s: float, *, answers: bool = False
+) -> RankOutcome:
+    """Return the outcome of a rank that was lost from sight; `seen_at_s` is the control node's clock.
+
+    `answers` says that the host does answer, but cannot say anything of the rank.
+    """
     started_at_s = status["started_at_s"] if status else None
-    text = f"the host no longer answers: {reason}"
+    text = f"its node has lost track of the rank: {reason}" if answers else f"the host no longer answers: {reason}"
     return RankOutcome(
         rank.host, rank.node_rank, LOST, text, started_at_s=started_at_s, ended_at_s=seen_at_s, log_path=rank.log_path
     )

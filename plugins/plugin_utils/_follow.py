@@ -88,6 +88,8 @@ class Ending:
     clean: dict[str, Any] | None = None
     # The node's clock minus this machine's.
     clock_offset_s: float | None = None
+    # There is no status although the host answers.
+    refused: bool = False
 
 
 def of_ending(outcome: RankOutcome, ending: Ending) -> RankOutcome:
@@ -144,7 +146,7 @@ class Follower:
             except HostLostError as error:
                 ending = self._lost(str(error))
             except NodeRefusedError as error:
-                ending = Ending(None, None, lost_reason=str(error))
+                ending = Ending(None, None, lost_reason=str(error), refused=True)
             if ending is not None:
                 self._tell_gang(ending)
                 return ending if ending.status is not None else self._cleared(ending)

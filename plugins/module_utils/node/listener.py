@@ -165,9 +165,9 @@ def start(server: socket.socket | None, duty: Duty) -> dict[str, int]:
 
 
 def recorded(record: str, port: int) -> dict[str, Any] | None:
-    """Return {"pid", "start_ticks", "port", "run_id", "ends_at_s"} of this login's listener on `port` if it lives.
+    """Return {"pid", "start_ticks", "port", "run_id", "busy_until_s"} of this login's listener on `port` if it lives.
 
-    `ends_at_s` is when it ends at the latest, by the clock of `time.time`.
+    From `busy_until_s` on, by the clock of `time.time`, its preflight has been cut off: no preflight takes so long.
     """
     try:
         left = read_json(record)
@@ -228,9 +228,9 @@ def _become(server: socket.socket | None, duty: Duty) -> None:
 def _write_record(duty: Duty, port: int | None) -> None:
     """Write the record, without waiting for the disk: the ranks may be here any moment."""
     temporary = f"{duty.record}.{os.getpid()}"
-    ends_at_s = time.time() + duty.lifetime_s
+    busy_until_s = time.time() + duty.lifetime_s / 2
     with open(temporary, "w", encoding="ascii") as file:
-        json.dump({**myself().to_json(), "port": port, "run_id": duty.run_id, "ends_at_s": ends_at_s}, file)
+        json.dump({**myself().to_json(), "port": port, "run_id": duty.run_id, "busy_until_s": busy_until_s}, file)
     os.replace(temporary, duty.record)
 
 

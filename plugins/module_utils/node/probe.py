@@ -158,19 +158,23 @@ def _bind(port: int, args: dict[str, Any]) -> socket.socket:
         return probe_port.bind(port)
     except OSError:
         left = listener.recorded(_record(args), port)
-        # That of another run may be waiting for its ranks at this moment.
-        if left is None or left.get("run_id") != args["run_id"] or not listener.end_process(left):
+        if left is None or _is_busy(left, args) or not listener.end_process(left):
             raise
     return probe_port.bind(port)
 
 
+def _is_busy(left: dict[str, Any], args: dict[str, Any]) -> bool:
+    """Say whether a listener is waiting for the ranks of another run, whose preflight goes on at this moment."""
+    return bool(left["run_id"] != args["run_id"] and time.time() < left["busy_until_s"])
+
+
 def _holder(port: int, args: dict[str, Any]) -> dict[str, object] | None:
-    """Return who holds the port; `preflight_ends_in_s` says that it is the preflight of another run."""
+    """Return who holds the port; `preflight_ends_in_s` is there if it is the preflight of another run."""
     holder = probe_port.holder(port)
     left = listener.recorded(_record(args), port)
     if holder is None or left is None or holder["pid"] != left["pid"]:
         return holder
-    return {**holder, "run_id": left["run_id"], "preflight_ends_in_s": max(0.0, left["ends_at_s"] - time.time())}
+    return {**holder, "run_id": left["run_id"], "preflight_ends_in_s": max(0.0, left["busy_until_s"] - time.time())}
 
 
 def _keep(server: socket.socket | None, args: dict[str, Any], facts: dict[str, Any]) -> dict[str, object] | None:

@@ -110,6 +110,19 @@ def taken(by: dict[str, Any] | None) -> Case:
             id="port-held-by-a-run",
         ),
         pytest.param(
+            taken(holder(run_id="mad-2", preflight_ends_in_s=41.4)),
+            finding(
+                "master_port",
+                "error",
+                "node1",
+                message="Another launch of yours (run mad-2) is being checked right now, and has port 4000.",
+                seen="the preflight of run mad-2",
+                expected="a free port",
+                fix=f"Wait for it (if it was given up, at most 41 s); or {OTHER_PORT}",
+            ),
+            id="port-held-by-another-preflight",
+        ),
+        pytest.param(
             taken(holder(pid=None, command="")),
             finding(
                 "master_port",

@@ -302,8 +302,26 @@ def test_judge_rank_tells_madengines_own_time_limit_from_a_failure() -> None:
             "the process that watched over the rank on its node is gone",
         ),
         ({"exit_code": None}, "lost", "the node does not know how the rank ended"),
+        (
+            {"gate": "closed", "ended_by": "stop", "stop_reason": "gang", "exit_code": None},
+            "stopped",
+            "stopped by the launch because another rank had failed; it had not begun",
+        ),
+        (
+            {"gate": "closed", "ended_by": "lease", "stop_reason": "nobody followed within 9 s", "exit_code": None},
+            "not_started",
+            "made ready, but nobody followed within 9 s",
+        ),
+        (
+            {"gate": "open", "ended_by": "stop", "stop_reason": "gang", "exit_code": None},
+            "stopped",
+            "stopped by the launch because another rank had failed",
+        ),
     ],
-    ids=["timeout", "gang", "other-stop", "lease", "killed", "odd-signal", "no-supervisor", "running", "unknown"],
+    ids=[
+        *("timeout", "gang", "other-stop", "lease", "killed", "odd-signal", "no-supervisor", "running", "unknown"),
+        *("stopped-at-gate", "left-at-gate", "stopped-behind-gate"),
+    ],
 )
 def test_judge_rank_tells_how_a_rank_was_ended_from_outside(status: dict[str, Any], state: str, reason: str) -> None:
     """What ended the rank decides, whatever its results say."""

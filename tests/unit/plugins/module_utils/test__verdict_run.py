@@ -67,6 +67,12 @@ def test_judge_run_is_ok_when_every_rank_was_told_to_skip_the_model() -> None:
         ([rank(0, "lost", 100.0), rank(1, "failed", 101.0)], {"h0": -50.0}, ("failed", 1, 0)),
         ([rank(0, "not_started", None), rank(1, "stopped", stop_reason="gang")], {}, ("failed", 1, 0)),
         ([rank(0, "not_started", None), rank(1, "failed")], {}, ("failed", 1, 1)),
+        (
+            [rank(0, "not_started", None, stop_reason="gang"), rank(1, "not_started", None)],
+            {},
+            ("failed", 1, 1),
+        ),
+        ([rank(0, "not_started", None, stop_reason="interrupt")], {}, ("interrupted", 130, None)),
         ([rank(0, "stopped", stop_reason="silence"), rank(1, "stopped", stop_reason="gang")], {}, ("silence", 4, None)),
         ([rank(0, "stopped", stop_reason="gang"), rank(1)], {}, ("failed", 1, None)),
         (
@@ -87,6 +93,8 @@ def test_judge_run_is_ok_when_every_rank_was_told_to_skip_the_model() -> None:
         "lost-is-on-our-clock",
         "not-started",
         "not-started-has-no-time",
+        "not-started-as-another-was-not",
+        "not-started-on-request",
         "silence-names-nobody",
         "stopped-without-cause",
         "by-a-user",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ENDED = {"state": "ended", "exit_code": 0}
+NO_ROUTE = _follow.HostLostError("no route")
 RANK = _follow.Rank("mad-1", "node01", 0, "", lease_s=60, grace_s=5, stop_on_failure=True)
 
 
@@ -115,6 +116,41 @@ def test_follow_gives_up_a_host_that_stays_away_and_stops_the_others(tmp_path: P
     assert (ending.status, ending.lost_reason) == (None, "no route")
     assert RANK.lost_after_s <= screen.now_s <= RANK.lost_after_s + _follow.RETRY_PAUSE_S
     assert ControlDir(tmp_path).stop_request() == {"reason": "lost", "host": "node01", "node_rank": 0}
+
+
+def test_follow_when_refused_then_ends_what_is_left(tmp_path: Path) -> None:
+    """A node that knows nothing of the rank is told to stop it, again while it does not answer."""
+    node, screen = FakeNode([_follow.NodeRefusedError("no such run")]), Screen()
+    stops: list[dict[str, Any]] = []
+
+    def answer(entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        if entry == "stop":
+            stops.append(arguments)
+            if len(stops) < 3:
+                raise _follow.HostLostError("killed")
+        return node(entry, arguments)
+
+    watcher = follower(node, screen, tmp_path)
+    watcher.node = answer
+    ending = watcher.run()
+    assert (ending.status, ending.lost_reason, ending.clean) == (None, "no such run", {"found": True, "clean": True})
+    told = {"run_id": "mad-1", "node_rank": 0, "state_dir": "", "reason": "leftovers", "grace_s": 5}
+    assert stops == [told] * 3
+    assert screen.lines == ["node01 (rank 0): it cannot be seen whether anything is left, trying for 80 s: killed"]
+
+
+def test_follow_when_nobody_can_look_then_says_so(tmp_path: Path) -> None:
+    """A host that never answers again leaves it open whether it is clean, and one look more is all it gets."""
+
+    class Away(FakeNode):
+        def __call__(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
+            self.calls.append((entry, arguments))
+            raise NO_ROUTE
+
+    node, screen = Away([]), Screen()
+    ending = follower(node, screen, tmp_path).run()
+    assert (ending.status, ending.clean) == (None, None)
+    assert [entry for entry, _arguments in node.calls].count("stop") == 1
 
 
 def test_follow_of_a_failed_rank_stops_the_others(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import threading
@@ -142,11 +143,34 @@ def test_probe_when_the_port_is_taken_then_holder_and_no_listener(args: dict[str
     assert not Path(told["shared"]["nonce_path"]).exists()
 
 
+def recorded(tmp_path: Path) -> Path:
+    """Return the record of the listener, which writes it by itself."""
+    deadline = time.monotonic() + 5
+    while not (found := list(tmp_path.rglob("preflight-listener-*.json"))):
+        assert time.monotonic() < deadline, "no record within 5 s"
+        time.sleep(0.01)
+    return found[0]
+
+
+def test_probe_when_another_preflight_goes_on_then_it_is_left_alone(args: dict[str, Any], tmp_path: Path) -> None:
+    """The listener of another run is not ended while its ranks may be on their way; the fact names the run."""
+    before = probe.main(args)
+    recorded(tmp_path)
+    told = probe.main({**args, "run_id": "r2", "nonce": "other"})
+    holder = told["master"]["holder"]
+    assert (told["master"]["port_free"], holder["run_id"], ended(before)) == (False, "r1", False)
+    assert 0 < holder["preflight_ends_in_s"] <= (args["rendezvous_wait_s"] + 60) / 2
+    listener.end_process(before["master"]["listener"])
+    listener.end_process(told["master"]["listener"] or before["master"]["listener"])
+
+
 def test_probe_when_an_earlier_preflight_left_its_listener_then_it_is_replaced(
     args: dict[str, Any], tmp_path: Path
 ) -> None:
     """A preflight that was cut off does not hold up the next one, and what it left in the shared path goes with it."""
     before = probe.main(args)
+    record = recorded(tmp_path)
+    record.write_text(json.dumps({**json.loads(record.read_text()), "busy_until_s": time.time()}))
     told = probe.main({**args, "run_id": "r2", "nonce": "other"})
     assert (told["master"]["port_free"], ended(before)) == (True, True)
     rank_0 = confirm.main(confirming({**args, "run_id": "r2", "nonce": "other"}, 0, told, rendezvous_wait_s=0))
@@ -291,6 +315,25 @@ def test_listener_when_nobody_ends_it_then_it_ends_by_itself(tmp_path: Path) -> 
     while processes.is_running(identity) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert (processes.is_running(identity), record.exists(), nonce.exists()) == (False, False, False)
+
+
+def test_recorded_names_the_listener_as_long_as_it_lives(tmp_path: Path) -> None:
+    """Another preflight learns whose the port is, and until when; of another port it learns nothing."""
+    record = str(tmp_path / "record")
+    server = probe_port.bind(0)
+    port = server.getsockname()[1]
+    began_s = time.time()
+    identity = listener.start(server, listener.Duty("mad-7", record, "n", None, 30.0))
+    deadline = time.monotonic() + 4
+    while not Path(record).exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    found = listener.recorded(record, port) or {}
+    busy_until_s = found.pop("busy_until_s")
+    assert found == {**identity, "port": port, "run_id": "mad-7"}
+    assert began_s + 15 <= busy_until_s <= time.time() + 15
+    assert listener.recorded(record, port + 1) is None
+    assert listener.end_process(identity)
+    assert listener.recorded(record, port) is None
 
 
 def _echo(server: socket.socket) -> None:

@@ -213,6 +213,32 @@ def test_count_perf_rows_is_0_when_there_is_no_file_or_only_a_header(rank_dir: P
     assert evidence.count_perf_rows(work) == 0
 
 
+def test_count_perf_rows_is_0_when_the_file_cannot_be_read(rank_dir: Path) -> None:
+    """What cannot be counted must not keep a run from starting."""
+    (rank_dir / "work/perf.csv").mkdir()
+    assert evidence.count_perf_rows(str(rank_dir / "work")) == 0
+    (rank_dir / "work/perf.csv").rmdir()
+    with (rank_dir / "work/perf.csv").open("wb") as stream:
+        stream.write(b"model\n" + b"x" * (evidence.MAX_RESULT_BYTES + 1))
+    assert evidence.count_perf_rows(str(rank_dir / "work")) == 0
+
+
+@pytest.mark.parametrize("depth", [evidence.MAX_DEPTH + 1, 100_000], ids=["not-to-be-sent", "not-to-be-read"])
+def test_gather_has_no_summary_when_it_is_nested_too_deeply(rank_dir: Path, depth: int) -> None:
+    """The rest of the evidence comes all the same, and says why."""
+    path = rank_dir / "summary.json"
+    path.write_text('{"a":' + "[" * depth + "]" * depth + "}", encoding="ascii")
+    found = gather(rank_dir)
+    assert (found["summary"], found["errors"]) == (None, [f"{path}: it is nested too deeply"])
+
+
+def test_gather_has_the_summary_when_it_is_nested_as_deeply_as_allowed(rank_dir: Path) -> None:
+    """The limit is far above what madengine writes."""
+    depth = evidence.MAX_DEPTH - 1
+    (rank_dir / "summary.json").write_text('{"a":' + "[" * depth + "]" * depth + "}", encoding="ascii")
+    assert list(gather(rank_dir)["summary"]) == ["a"]
+
+
 def test_gather_cuts_results_at_whole_rows_when_they_are_huge(rank_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A result file that is too large is not sent, but its first rows are."""
     monkeypatch.setattr(evidence, "MAX_RESULT_BYTES", 16)
