@@ -97,9 +97,7 @@ def test_supervisor_that_was_stopped_when_asked_for_then_goes_on(node: Node, wak
     supervisor = node.supervisor(run_id)
     processes.send(supervisor, signal.SIGSTOP)
     wait_until(lambda: _state(supervisor) == "T")
-    {"follow": lambda: node.follow(run_id), "status": lambda: node.status(run_id), "stop": lambda: node.stop(run_id)}[
-        waker
-    ]()
+    getattr(node, waker)(run_id)
     wait_until(lambda: _state(supervisor) != "T")
     assert node.stop(run_id)["status"]["ended_by"] == "stop"
 
