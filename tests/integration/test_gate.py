@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.cluster, pytest.mark.namespace, pytest.mark.slow]
 
-LEASE_S = 6
-SLOW_S = 9.0
+LEASE_S = 10
+SLOW_S = 14.0
 FILES = 5000
 WORDS = ["--model", "demo_sleep", "--env", "DEMO_SECONDS=2", "--lease-s", str(LEASE_S), "--grace-s", "1"]
 
