@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,10 @@ from ansible_collections.madlaunch.multinode.plugins.module_utils import _locks
 from ansible_collections.madlaunch.multinode.plugins.module_utils._command import CommandError
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _script
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._follow import HostLostError, NodeRefusedError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS, NodeAction
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._preflight import in_waves
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
@@ -25,6 +29,9 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "timeout_s": {"type": "int", "default": -1},
     "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
 }
+# The slowest host may have to copy a large checkout from a slow file server.
+GATE_WAIT_S = 1800
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.02, 0.5
 
 
 class ActionModule(NodeAction):
@@ -38,13 +45,25 @@ class ActionModule(NodeAction):
         options = self.options(ARGUMENT_SPEC)
         variables = task_vars or {}
         name = str(variables["inventory_hostname"])
-        place = {"kind": "start", "host": name, "node_rank": options["plan"]["hosts"][name]["node_rank"]}
         gang = ControlDir(Path(options["plan"]["log_dir"]), options["attempt"])
+        try:
+            result.update(self._started(options, name, variables, gang))
+        finally:
+            gang.arrive()
+        if result["started"] and not in_waves(options["plan"]):
+            self._hold(options, name, variables, gang)
+        return result
+
+    def _started(
+        self, options: dict[str, Any], name: str, variables: dict[str, Any], gang: ControlDir
+    ) -> dict[str, Any]:
+        """Return what the task returns: `started`, and `rank_dir` or the `reason` why not."""
+        place = {"kind": "start", "host": name, "node_rank": options["plan"]["hosts"][name]["node_rank"]}
         stop = gang.stop_request()
         if stop is not None:
             reason = f"the run was asked to end ({stop['reason']}) before the rank was started"
             told = {"started": False, "reason": reason, "stop_reason": stop["reason"]}
-            return {**result, **told, "changed": False, "madlaunch": {**place, "error": reason}}
+            return {**told, "changed": False, "madlaunch": {**place, "error": reason}}
         try:
             answer, command = self._start(options, name, variables)
         except (NodeCallError, CommandError) as error:
@@ -54,12 +73,32 @@ class ActionModule(NodeAction):
         else:
             event = {**place, "command": command, "rank_dir": answer["rank_dir"]}
             major = options["resolved"]["madengine_major"]
-            result.update(changed=True, started=True, rank_dir=answer["rank_dir"], major=major, madlaunch=event)
-            return result
+            told = {"changed": True, "started": True, "rank_dir": answer["rank_dir"], "major": major}
+            return {**told, "madlaunch": event}
         # Before any follower comes: the ranks that are ready wait at their gates, and end there.
         gang.request_stop("gang", {"host": name, "node_rank": place["node_rank"]})
-        result.update(changed=False, started=False, reason=reason, madlaunch={**place, "error": reason})
-        return result
+        return {"changed": False, "started": False, "reason": reason, "madlaunch": {**place, "error": reason}}
+
+    def _hold(self, options: dict[str, Any], name: str, variables: dict[str, Any], gang: ControlDir) -> None:
+        """Wait until every host has started, and meanwhile let the rank know that the control node is there.
+
+        Where all start within a third of the lease, this asks the node nothing.
+        """
+        plan = options["plan"]
+        every_s = (plan["lease_s"] or GATE_WAIT_S) / 3
+        place = {"run_id": plan["run_id"], "node_rank": plan["hosts"][name]["node_rank"], "attempt": options["attempt"]}
+        nothing = {"offset": 0, "wait_s": 0, "max_bytes": 0, "want_results": False, "renew": False, "hold": True}
+        arguments = {**place, **nothing, "state_dir": options["host"]["node_state_dir"], "lease_s": plan["lease_s"]}
+        began_s = told_s = time.monotonic()
+        pause_s = _FIRST_PAUSE_S
+        while gang.arrived() < plan["nnodes"] and time.monotonic() < began_s + GATE_WAIT_S:
+            time.sleep(pause_s)
+            pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
+            if time.monotonic() >= told_s + every_s:
+                # Whoever does not hear it is found by the one who follows.
+                with contextlib.suppress(HostLostError, NodeRefusedError):
+                    self.ask_node("follow", arguments, variables)
+                told_s = time.monotonic()
 
     def _start(self, options: dict[str, Any], name: str, variables: dict[str, Any]) -> tuple[dict[str, Any], str]:
         plan, settings = options["plan"], options["host"]
@@ -85,6 +124,8 @@ class ActionModule(NodeAction):
             "grace_s": plan["grace_s"],
             "lease_s": plan["lease_s"],
             "gate": True,
+            # In waves nobody can hold: the workers that would have to are needed for the next hosts.
+            "gate_wait_s": GATE_WAIT_S if in_waves(plan) else plan["lease_s"] or GATE_WAIT_S,
             "plan": kept_plan(plan, name, options["resolved"]),
             "attempt": options["attempt"],
             "lock_keys": _locks.keys(plan, {"gpus": {"count": options["resolved"].get("nproc_per_node")}}),

@@ -9,6 +9,7 @@ Private to the collection. Ansible runs one worker process per host; they share 
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import tempfile
@@ -27,6 +28,7 @@ class ControlDir:
     def __init__(self, log_dir: Path, attempt: int = 0) -> None:
         self.path = log_dir / "control"
         self._gang_stop = f"stop.{attempt}"
+        self._arrived = self.path / f"arrived.{attempt}"
         self._life = self.path / f"life.{attempt}"
 
     def create(self) -> None:
@@ -45,6 +47,20 @@ class ControlDir:
         except FileExistsError:
             return False
         return True
+
+    def arrive(self) -> None:
+        """Count one more rank as started, or as one that will not be."""
+        with suppress(OSError), self._arrived.open("ab") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            # The size is the count; growing so takes no room, should the disk be full.
+            stream.truncate(stream.seek(0, os.SEEK_END) + 1)
+
+    def arrived(self) -> int:
+        """Return how many ranks were counted."""
+        try:
+            return self._arrived.stat().st_size
+        except OSError:
+            return 0
 
     def request_stop(self, reason: str, culprit: dict[str, Any]) -> str:
         """Ask all ranks to stop; the first request stays as it is, later ones change nothing.

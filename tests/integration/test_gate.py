@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.cluster, pytest.mark.namespace, pytest.mark.slow]
 
-LEASE_S = 6
-SLOW_S = 9.0
+LEASE_S = 10
+SLOW_S = 14.0
+FILES = 5000
 WORDS = ["--model", "demo_sleep", "--env", "DEMO_SECONDS=2", "--lease-s", str(LEASE_S), "--grace-s", "1"]
 
 
@@ -38,6 +39,14 @@ def starts(node: Node) -> Iterator[int]:
             continue
         if words.startswith(b"python3") and b"node.loader" in words:
             yield pid
+
+
+def enlarge(cluster: Cluster) -> None:
+    """Give the last node a checkout whose copy takes a moment, so that it can be caught."""
+    folder = cluster.nodes[-1].home / "MAD/many"
+    folder.mkdir()
+    for number in range(FILES):
+        (folder / str(number)).touch()
 
 
 def make_slow(cluster: Cluster) -> int:
@@ -70,6 +79,7 @@ def run_id_of(cluster: Cluster) -> str:
 def test_slow_host_when_it_starts_then_all_ranks_begin_together(make_cluster: MakeCluster, tmp_path: Path) -> None:
     """A start that takes longer than the lease ends no other rank, and no rank runs before it is done."""
     cluster = make_cluster(3)
+    enlarge(cluster)
     with launch_live(cluster, tmp_path, *WORDS) as started:
         pid = make_slow(cluster)
         run_id = run_id_of(cluster)
@@ -87,6 +97,7 @@ def test_slow_host_when_it_starts_then_all_ranks_begin_together(make_cluster: Ma
 def test_interrupt_when_a_host_still_starts_then_nothing_has_run(make_cluster: MakeCluster, tmp_path: Path) -> None:
     """The ranks that were ready end at their gates."""
     cluster = make_cluster(3)
+    enlarge(cluster)
     with launch_live(cluster, tmp_path, *WORDS) as started:
         pid = make_slow(cluster)
         run_id = run_id_of(cluster)

@@ -34,6 +34,8 @@ def main(args: dict[str, Any]) -> dict[str, Any]:
     Raises `NodeError` when the rank is not known on this host or its log is shorter than `offset`.
     """
     rank_dir = find(args)
+    if args.get("hold"):
+        _hold(rank_dir, args)
     wait_s = _renewed(rank_dir, args) if args.get("renew", True) else args["wait_s"]
     offset = int(args["offset"])
     max_bytes = int(args["max_bytes"])
@@ -52,6 +54,13 @@ def main(args: dict[str, Any]) -> dict[str, Any]:
         "clean": _clean(args) if complete and args["want_results"] else None,
         "now_s": time.time(),
     }
+
+
+def _hold(rank_dir: RankDir, args: dict[str, Any]) -> None:
+    """Keep a rank waiting at its gate; one that has begun is left as it is."""
+    if not lease.begun(rank_dir.lease):
+        with contextlib.suppress(OSError):
+            lease.hold(rank_dir.lease, float(args["lease_s"]))
 
 
 def _renewed(rank_dir: RankDir, args: dict[str, Any]) -> float:

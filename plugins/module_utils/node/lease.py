@@ -32,6 +32,17 @@ def prepare(path: str, lease_s: float) -> None:
     _write(path, 0.0, lease_s)
 
 
+def hold(path: str, lease_s: float) -> None:
+    """Say that the control node is there, but that the rank is not to begin yet; see `held_s`."""
+    _write(path, -now_s(), lease_s)
+
+
+def held_s(path: str) -> float:
+    """Return when the control node last said `hold`, 0 when it never did."""
+    found = read(path)
+    return -found[0] if found is not None and found[0] < 0 else 0.0
+
+
 def begun(path: str) -> bool:
     """Say whether somebody has followed since `prepare`; False when the file cannot be read."""
     found = read(path)

@@ -84,7 +84,8 @@ class Supervisor:
     def _wait_at_gate(self) -> None:
         """Begin only when somebody follows, which is when every host of the run has been made ready.
 
-        The lease and the time limit count from then on. Who has not come after `gate_wait_s` does not come any more.
+        The lease and the time limit count from then on. When nobody has come, or said `hold`, for `gate_wait_s`, the
+        control node is gone.
         """
         self._record(gate="closed")
         limit_s = float(self._spec["gate_wait_s"])
@@ -93,7 +94,7 @@ class Supervisor:
             request = self._stop_request()
             if request is not None:
                 return self._end_unstarted("stop", str(request.get("reason", "")))
-            left_s = self._began_s + limit_s - lease.now_s()
+            left_s = max(self._began_s, lease.held_s(self._dir.lease)) + limit_s - lease.now_s()
             if left_s <= 0 or not os.path.isdir(self._dir.path):
                 return self._end_unstarted("lease", f"nobody followed within {limit_s:g} s, so it was never begun")
             self._sleep(min(_TICK_S, left_s))

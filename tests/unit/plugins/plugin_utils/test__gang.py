@@ -26,3 +26,14 @@ def test_claim_when_the_launch_was_interrupted_before_then_holds(tmp_path: Path)
     (control.path / "stop").write_text('{"reason": "interrupt"}')
     assert control.claim("mad-1")
     assert control.stop_request() == {"reason": "interrupt"}
+
+
+def test_arrived_counts_the_ranks_of_each_attempt(tmp_path: Path) -> None:
+    """Every rank of an attempt counts once, whether it was started or not."""
+    gang = ControlDir(tmp_path)
+    gang.create()
+    counts = [gang.arrived()]
+    for _ in range(2):
+        ControlDir(tmp_path).arrive()
+        counts.append(gang.arrived())
+    assert (counts, ControlDir(tmp_path, 1).arrived()) == ([0, 1, 2], 0)

@@ -89,6 +89,19 @@ def test_gate_when_nobody_follows_then_ends_unstarted(node: Node) -> None:
     assert (node.rank_dir(run_id) / "log").read_bytes() == b""
 
 
+def test_gate_when_the_control_node_says_hold_then_waits_on(node: Node) -> None:
+    """As long as it is heard of the rank waits, without beginning; then it is let begin. Held again, it goes on."""
+    run_id = node.start("echo began; exec sleep 300", gate=True, gate_wait_s=1.0)
+    for _ in range(4):
+        time.sleep(0.4)
+        node.follow(run_id, wait_s=0, renew=False, hold=True)
+    assert stand(node, run_id)["state"] == "starting"
+    node.follow(run_id)
+    node.follow(run_id, wait_s=0, renew=False, hold=True)
+    node.wait_for(run_id, b"began")
+    assert stand(node, run_id)["state"] == "running"
+
+
 @pytest.mark.parametrize("waker", ["follow", "status", "stop"])
 def test_supervisor_that_was_stopped_when_asked_for_then_goes_on(node: Node, waker: str) -> None:
     """A stopped supervisor (SIGSTOP) watches nothing; whoever asks for the rank has it go on."""
