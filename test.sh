@@ -5,23 +5,25 @@ cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<'TEXT'
-Usage: bash test.sh [--quick] [--with-torch] [--help]
+Usage: bash test.sh [--quick] [--with-torch] [--with-faults] [--help]
 
 Makes .venv, installs requirements-dev.txt, and runs linters, type checker, import contracts, Ansible's sanity tests
 and pytest. Needs Python 3.11 to 3.13 and OpenSSH; as root on Debian it installs what is missing.
 
   --quick       only what takes seconds: without the sanity tests and the tests marked slow
+  --with-faults also tests/faults: every row of docs/what-happens-when.md on real nodes (about fifteen minutes)
   --with-torch  also the trainings with real PyTorch (a large download into .venv-torch)
 
 One test:  .venv/bin/pytest tests/launcher/test_hosts.py -k name
 TEXT
 }
 
-quick=no torch=no
+quick=no torch=no faults=no
 for argument in "$@"; do
   case $argument in
     --quick) quick=yes ;;
     --with-torch) torch=yes ;;
+    --with-faults) faults=yes ;;
     --help | -h) usage && exit ;;
     *) usage >&2 && exit 2 ;;
   esac
@@ -75,12 +77,15 @@ left_out=()
 [ "$torch" = yes ] || left_out+=("not torch")
 [ "$quick" = no ] || left_out+=("not slow")
 selection=$(printf ' and %s' "${left_out[@]}")
-step "pytest" pytest -n 2 --dist loadfile -m "${selection# and }"
+places=(--ignore=tests/faults)
+[ "$faults" = no ] || places=()
+step "pytest" pytest -n 2 --dist loadfile -m "${selection# and }" "${places[@]}"
 
 printf '\n== summary\n'
 printf '%s\n' "${results[@]}"
 [ "$(id -u)" -eq 0 ] || say "Left out: tests that need network namespaces (run as root for those)."
 [ "$quick" = no ] || say "Left out: ansible-test sanity and the tests marked slow (run without --quick for those)."
+[ "$faults" = yes ] || say "Left out: the table of faults, tests/faults (run with --with-faults for those)."
 [ "$torch" = yes ] || say "Left out: trainings with real PyTorch (run with --with-torch for those)."
 [ "$failed" -eq 0 ] || die "$failed of ${#results[@]} steps failed."
 say "All ${#results[@]} steps passed."

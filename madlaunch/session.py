@@ -41,6 +41,8 @@ _STOP_GRACES = 3
 _LEAVE_AFTER_S = 1.0
 # These follow a run to its end, and so end it when they are interrupted.
 _FOLLOWING = ("run", "attach")
+# Modes in which a run is planned that was not there before.
+_NEW = frozenset({"run", "check"})
 _STOP_LIMIT_S = 180.0
 
 
@@ -223,18 +225,23 @@ class Session:
     # --- record ----------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        if self._job.mode == "render":
-            return
-        # Here, and not by the collection: a place that takes no files is to be known before Ansible is started.
+        if self._job.mode in _NEW:
+            self._make_places()
+        if self._kept:
+            self._save()
+        if self._job.mode in _FOLLOWING and self._request.run_id:
+            self._hold()
+
+    def _make_places(self) -> None:
+        """Make the directories of a run that does not exist yet.
+
+        Here, and not by the collection: a place that takes no files is to be known before Ansible is started.
+        """
         apart = self._job.log_dir != self._request.record_dir
         if apart:
             runs.make_log_directory(self._job.log_dir)
         if self._kept or not apart:
             runs.create_directory(self._request.record_dir)
-        if self._kept:
-            self._save()
-        if self._job.mode in _FOLLOWING and self._request.run_id:
-            self._hold()
 
     def _hold(self) -> None:
         """Be the only one on this machine that follows the run: two would write the same logs.

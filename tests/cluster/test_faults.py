@@ -89,6 +89,10 @@ def test_crash_when_booted_again_then_disk_is_kept_and_boot_id_is_new(make_clust
     boot_id = "cat /proc/sys/kernel/random/boot_id"
     before = _reach(cluster, 0, f"echo kept > ~/file; {boot_id}")
     with _session(cluster, 0, "MADLAUNCH_RUN_ID=r1 exec sleep 30") as session:
+        deadline_s = time.monotonic() + 10
+        # The shell said `up` before it became the process with the run id.
+        while not node.processes() and time.monotonic() < deadline_s:
+            time.sleep(0.05)
         assert [process.run_id for process in node.processes()] == ["r1"]
         assert len(node.namespaces.pids()) >= 4  # init, the listener, the session's two servers, sleep
         node.crash()

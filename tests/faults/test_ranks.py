@@ -31,7 +31,8 @@ def test_rank_that_exits_then_is_named_and_the_others_are_stopped(
     assert (ended.code, ended.culprit, ended.states) == (door.failed, 1, ["stopped", "failed", "stopped"])
     assert "exit code 9" in ended.outcome["first_failure"]["reason"]
     assert "rank 1 gives up" in going.lines(1)
-    assert ended.outcome["ranks"][1]["last_lines"][-1] == [line for line in going.lines(1) if line.strip()][-1]
+    # The last lines are the model's own, and not those of madengine's report behind them.
+    assert "rank 1 gives up" in ended.outcome["ranks"][1]["last_lines"]
     assert ended.clean == [True] * 3
     going.check_lines(0, 1, 2)
     check_clean(cluster)

@@ -206,7 +206,7 @@ def _summary(path: str, errors: list[str]) -> dict[str, Any] | None:
 def _is_deeper(value: Any, depth: int) -> bool:  # noqa: ANN401 - whatever JSON can say
     """Say whether lists and objects are nested more than `depth` times; what is too deep cannot be sent on."""
     level = [value]
-    for _ in range(depth + 1):
+    for _step in range(depth + 1):
         level = [
             inner
             for outer in level
