@@ -13,7 +13,7 @@ version_added: 0.1.0
 description:
   - Renders the script of the rank, writes it into the run directory of the node, and starts it detached under a
     supervisor.
-  - The job itself begins when M(madlaunch.multinode.job_follow) follows the rank first: all ranks begin together.
+  - The job itself begins when M(madlaunch.multinode.job_follow) follows the rank first, so all ranks begin together.
     A rank that is ready waits, and this task with it, until every host of the run has started.
   - A rank that could not be started does not fail the task; RV(started) is false and
     M(madlaunch.multinode.job_follow) ends the run.
