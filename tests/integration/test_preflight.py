@@ -38,7 +38,8 @@ def errors(cluster: Cluster, done: Launch) -> list[tuple[str, int | None, str]]:
 
 def nothing_left(cluster: Cluster) -> bool:
     """Tell whether the preflight left no file in the shared path and the state directory, and nobody on its port."""
-    look = "ls -A /nfs/data | grep madlaunch; ls -A ~mluser/.local/state/madlaunch | grep -vxE 'runs|locks'; ss -Htln | grep :4000"
+    state = "ls -A ~mluser/.local/state/madlaunch | grep -vxE 'runs|locks'"
+    look = f"ls -A /nfs/data | grep madlaunch; {state}; ss -Htln | grep :4000"
     return cluster.nodes[0].exec(["sh", "-c", f"{{ {look}; }} 2>/dev/null"], check=False).stdout == ""
 
 
