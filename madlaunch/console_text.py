@@ -251,7 +251,8 @@ class TextReporter:
             return
         first = outcome.first_failure
         said = shown and first is not None and first.reason in outcome.reason
-        reason = f": {outcome.reason}" if outcome.reason and not said else ""
+        # Why a run was good stands with its ranks.
+        reason = f": {outcome.reason}" if outcome.reason and not said and outcome.state != "ok" else ""
         code = "" if outcome.exit_code == 0 else f" (exit code {outcome.exit_code})"
         self._say(kind, f"{text}{reason}{code}")
         if outcome.state == "detached":
