@@ -80,9 +80,9 @@ def test_copy_keeps_links_and_mends_those_that_lead_out(tmp_path: Path) -> None:
 
 def test_copy_does_not_swallow_itself(tmp_path: Path) -> None:
     """A state directory inside the checkout is left out, and so are pipes and sockets."""
-    source = make(tmp_path / "MAD", "models.json", "state/runs/r/rank0/work/")
+    source = make(tmp_path / "MAD", "models.json", "state/runs/r/rank0/work" + os.sep)
     os.mkfifo(source / "pipe")
-    found = copied(source, source / "state/runs/r/rank0/work/copy", str(source / "state/runs"))
+    found = copied(source, source / "state/runs/r/rank0/work" / "copy", str(source / "state/runs"))
     assert found == ["models.json", "state"]
 
 
