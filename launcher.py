@@ -5,13 +5,12 @@ import sys
 
 if __name__ == "__main__":
     try:
-        from madlaunch.cli import main
+        from madlaunch.cli import script
 
-        code = main()
+        script()
     except ModuleNotFoundError as error:
         sys.stderr.write(
             f"error: the Python module {error.name!r} is missing in {sys.executable}: "
             "pip install -r requirements.txt (or run .venv/bin/python launcher.py)\n"
         )
-        code = 5
-    raise SystemExit(code)
+        raise SystemExit(5) from None

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from madlaunch.cli import main
+from madlaunch.cli import script
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    script()

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NoReturn, cast
 
 import typer
 
-from madlaunch import console, records, runs
-from madlaunch.cli_door import DEBUG, fill_streams, unexpected, working_directory
+from madlaunch import console, key_exchange, records, runs
+from madlaunch.cli_door import DEBUG, fill_streams, raise_open_files, unexpected, working_directory
 from madlaunch.cli_options import Words, build_command
 from madlaunch.errors import EXIT_INTERRUPTED, EXIT_LAUNCHER, EXIT_USAGE, LauncherError, UsageError
 from madlaunch.job import Launch, Surroundings, make_run_id, prepare
@@ -35,6 +36,14 @@ if TYPE_CHECKING:
 
 _CLICK_ERROR = cast("type[Exception]", typer.BadParameter.__mro__[2])
 """The base of what Typer raises for unusable words. It has no public name there, and Typer brings its own click."""
+
+
+def script() -> NoReturn:
+    """Be the program: run the command line and leave with its exit code, which no later Ctrl-C changes."""
+    code = main()
+    # Python still takes its time to end, and the last word has been said.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise SystemExit(code)
 
 
 def main(argv: Sequence[str] | None = None, *, engine: Engine | None = None) -> int:
@@ -168,8 +177,9 @@ def run_launch(launch: Launch) -> int:
 
     if launch.job.mode == "render":
         return run_session(launch.request, launch.job, launch.options)
+    raise_open_files()
     with control_sockets(os.environ) as folder:
-        environment = launch.request.environment | {VARIABLE: str(folder)}
+        environment = key_exchange.environment_of(launch.request) | launch.request.environment | {VARIABLE: str(folder)}
         return run_session(replace(launch.request, environment=environment), launch.job, launch.options)
 
 

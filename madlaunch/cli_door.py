@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 import traceback
 from contextlib import suppress
@@ -30,6 +31,17 @@ def fill_streams() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - for as long as the process
+
+
+def raise_open_files() -> None:
+    """Raise the limit of open files to what this login may have at most: Ansible needs five per host.
+
+    The usual 1024 are for programs with select(2), which neither Ansible nor ssh uses.
+    """
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed != most:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def working_directory() -> Path:

@@ -122,10 +122,12 @@ def _as_words(options: list[str] | tuple[str, ...]) -> list[str]:
 
 def _hop_words(trust: tuple[str, ...], key: Path | None) -> tuple[str, ...]:
     """Return the ssh options for every jump host: same key, same trust, never a password."""
-    own = [*trust, *LIVELINESS_OPTIONS, "BatchMode=yes", "ControlPath=none"]
+    own = [*trust, *LIVELINESS_OPTIONS, "BatchMode=yes"]
     if key is not None:
         own += [f'IdentityFile="{key}"', "IdentitiesOnly=yes"]
-    return tuple(_as_words(own))
+    # No connection of its own to share. Not as ControlPath=none: where Ansible finds that word in any argument, it
+    # shares no connection at all, and each command would be a login through all hops.
+    return ("-S", "none", *_as_words(own))
 
 
 def proxy_command(hops: tuple[Node, ...], options: tuple[str, ...]) -> str:

@@ -88,7 +88,7 @@ def stopped(facts: StopFacts, style: Style) -> list[str]:
     lines += unreachable(facts.unverified.items(), style)
     if facts.left or facts.unverified:
         lines.append(f"  again, when it can be mended: launcher.py stop {facts.run_id}")
-    nothing = "" if facts.found else " (nothing of it was there)"
+    nothing = "" if facts.found else " (nothing of it was there; a launch of exactly this id is refused from now on)"
     kind = "good" if len(facts.clean) == facts.count else "bad"
     seen = f"clean on {len(facts.clean)}/{facts.count} hosts{nothing}"
     return [*lines, f"{style.symbol(kind)} Run {facts.run_id}: {seen}"]

@@ -61,6 +61,7 @@ def parse_entry(entry: str, place: str) -> list[Node]:
 
     """
     try:
+        _check_no_url(entry)
         user, at, rest = entry.rpartition("@")
         login = parse_user(user) if at else ""
         hosts, port_text = _split_port(rest)
@@ -71,13 +72,19 @@ def parse_entry(entry: str, place: str) -> list[Node]:
         raise ValueError(msg) from error
 
 
+def _check_no_url(entry: str) -> None:
+    if "://" in entry:
+        msg = f"{entry!r} looks like a URL: write host, user@host or host:port"
+        raise ValueError(msg)
+
+
 def _split_port(rest: str) -> tuple[tuple[str, ...], str | None]:
     """Return the hosts and the text of the port of ``host[:port]``."""
     ipv6 = _IPV6_ENTRY.fullmatch(rest)
     if ipv6:
         return (ipv6[1],), ipv6[2]
     if rest.count(":") > 1:
-        msg = f"{rest!r} looks like an IPv6 address: write it in brackets, [{rest}]"
+        msg = f"{rest!r} looks like an IPv6 address: write it in brackets, [{rest.strip('[]')}]"
         raise ValueError(msg)
     host, colon, port = rest.partition(":")
     return expand(host), port if colon else None

@@ -46,7 +46,7 @@ def read_key(settings: Settings, cwd: Path) -> Path | None:
     """Return the private key file, None if none is named.
 
     Raises:
-        SettingError: ssh could not use it: it is missing, unreadable, open to others, or the public half.
+        SettingError: ssh could not use it: it is missing, unreadable, open to others, the public half, or no key.
 
     """
     if not settings[SSH_KEY]:
@@ -64,6 +64,12 @@ def read_key(settings: Settings, cwd: Path) -> Path | None:
     if text.startswith(("ssh-", "ecdsa-", "sk-")):
         reason = f"{str(path)!r} is the public half of a key"
         raise settings.refuse(SSH_KEY, reason, next_step="name the private half, the file without .pub")
+    if "PRIVATE KEY-----" not in text:
+        is_of_putty = text.startswith("PuTTY-User-Key-File")
+        reason = f"{str(path)!r} is a key of PuTTY" if is_of_putty else f"{str(path)!r} holds no private key"
+        quoted = shlex.quote(str(path))
+        next_step = f"puttygen {quoted} -O private-openssh -o NEW_FILE, and name that" if is_of_putty else ""
+        raise settings.refuse(SSH_KEY, reason, allowed="a private key as ssh-keygen makes it", next_step=next_step)
     return path
 
 
@@ -176,13 +182,17 @@ def inventory_sources(settings: Settings, cwd: Path) -> tuple[str, ...]:
     """Return the inventories as Ansible takes them: absolute paths, and lists of hosts with a comma as they are.
 
     Raises:
-        SettingError: there is no such file.
+        SettingError: there is no such file, or Ansible would look for another one.
 
     """
     sources = []
     for source in settings[INVENTORY]:
         path = local_path(source, cwd)
         if path.exists():
+            if os.path.expandvars(path) != str(path):
+                reason = f"Ansible would put the value of a variable into the path {str(path)!r}"
+                next_step = "move the inventory, or name a link to it"
+                raise settings.refuse(INVENTORY, reason, allowed="a path without $NAME", next_step=next_step)
             sources.append(str(path))
         elif "," in source:
             sources.append(source)

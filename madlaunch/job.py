@@ -13,6 +13,7 @@ from madlaunch.hosts import build_inventory, inventory_names
 from madlaunch.inputs import local_path, read_env_file, read_key, read_password
 from madlaunch.job_given import given_texts
 from madlaunch.job_nodes import choose_nodes
+from madlaunch.passphrase import passphrase_notes
 from madlaunch.request import ConsoleOptions, Mode, PlayRequest, SettingRow
 from madlaunch.secrets import Secrets
 from madlaunch.settings_sources import misspelled_variables
@@ -130,13 +131,15 @@ def prepare(verb: Mode, settings: Settings, around: Surroundings) -> Launch:
     key = read_key(settings, around.cwd)
     env_secrets = read_env_file(settings, around.cwd)
     password = read_password(settings, around.cwd, around.ask_password if mode != "render" else None)
-    connection = build_connection(settings, key, may_ask=foreign or password.secret is not None)
+    may_ask = foreign or password.secret is not None
+    key_notes = passphrase_notes(settings, key, around.environ, may_ask=may_ask)
+    connection = build_connection(settings, key, may_ask=may_ask)
     place = RunPlace(around.run_id, _log_dir(settings, around))
     variables = build_variables(settings, place, env_secrets, foreign_inventory=foreign)
     secrets = Secrets(password.secret, env_secrets)
     return Launch(
         job=replace(
-            _job(mode, settings, choice, place, notes_of(settings, around, choice, password)),
+            _job(mode, settings, choice, place, (*notes_of(settings, around, choice, password), *key_notes)),
             given=given_texts(settings, choice, around.cwd),
         ),
         request=_request(settings, around, choice, _Parts(mode, connection, variables, secrets)),

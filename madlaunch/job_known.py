@@ -13,6 +13,7 @@ from madlaunch.hosts import build_inventory, inventory_names
 from madlaunch.inputs import local_path, read_env_file, read_key, read_password
 from madlaunch.job import MIN_FORKS, Job, Launch, Surroundings, notes_of, rows_of
 from madlaunch.job_nodes import WAYS, choose_nodes
+from madlaunch.passphrase import passphrase_notes
 from madlaunch.request import ConsoleOptions, PlayRequest
 from madlaunch.secrets import Secrets
 from madlaunch.settings_known import FOLLOW, RANK, RUN_ID, TAIL
@@ -58,7 +59,9 @@ def prepare_known(verb: Mode, settings: Settings, around: Surroundings, record: 
     foreign = bool(choice.inventory_sources)
     password = read_password(settings, around.cwd, around.ask_password)
     key = read_key(settings, around.cwd)
-    connection = build_connection(settings, key, may_ask=foreign or password.secret is not None)
+    may_ask = foreign or password.secret is not None
+    key_notes = passphrase_notes(settings, key, around.environ, may_ask=may_ask)
+    connection = build_connection(settings, key, may_ask=may_ask)
     hidden, notes = _hidden(verb, settings, around)
     group = {} if foreign else connection.as_variables()
     if settings.is_given(NODE_STATE_DIR):
@@ -85,7 +88,7 @@ def prepare_known(verb: Mode, settings: Settings, around: Surroundings, record: 
         shared_data_path="",
         timeout_s=0,
         log_dir=local_path(record.log_dir, around.cwd) if record else around.record_dir,
-        notes=(*notes_of(settings, around, choice, password), *notes),
+        notes=(*notes_of(settings, around, choice, password), *key_notes, *notes),
         settings=rows_of(verb, settings),
         given=dict(record.given) if record else {},
     )

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import json
 import os
-import queue
+import re
+import shlex
 import signal
 import sys
 import threading
@@ -30,8 +31,10 @@ from typing import TYPE_CHECKING, Any
 from ansible_runner.config.runner import RunnerConfig
 from ansible_runner.runner import Runner
 
+from madlaunch.ansible_config import own_config
+from madlaunch.backlog import Backlog, NothingYetError
 from madlaunch.errors import LauncherError, UsageError
-from madlaunch.events import Event, Note, PlayEnded, Translator
+from madlaunch.events import Event, Note, OutputLines, PlayEnded, Translator
 from madlaunch.scratch import scratch_directory
 from madlaunch.variables import unsafe
 
@@ -46,11 +49,15 @@ POLL_S = 0.2
 _CANCEL_POLL_S = 1
 _TERM_GRACE_S = 5.0
 _TAIL_LINES = 25
-_QUEUE_EVENTS = 2000
+# At 160 lines of 100 characters a second, as 16 ranks may print them, the screen may stand still for four minutes;
+# a terminal shows that many at once in a few seconds.
+_BACKLOG_BYTES = 16 * 1024 * 1024
+_LINE_BYTES = 300
 _ENDED_BY_SIGNAL = -1
 _WHOLE_LINES = r"(?s)\A.*\n"
-# How ansible-playbook says that a limit leaves nothing (ansible/cli/__init__.py).
-_NO_HOSTS = "leaves us with no hosts to target"
+# How ansible-playbook (ansible/cli/__init__.py) and our playbooks (lookup target) say that no host is left.
+_NO_HOSTS = ("leaves us with no hosts to target", "so nothing would be done")
+_UNREAD = re.compile(r"Unable to parse (.+) as an inventory source")
 _NO_MATCH = "Could not match supplied host pattern"
 _SSH_PROMPT_TEXT = "SSH password: "
 _SSH_PROMPT = rf"\A{_SSH_PROMPT_TEXT}\Z"
@@ -102,6 +109,8 @@ _OURS = {
     "ANSIBLE_ASK_VAULT_PASS": "0",
     "ANSIBLE_BECOME_ASK_PASS": "0",
     "ANSIBLE_ENABLE_TASK_DEBUGGER": "0",
+    # No play of ours gathers facts; to push none into the variables, Ansible lists its plugins for each host and task.
+    "ANSIBLE_INJECT_FACT_VARS": "0",
     # They would be written into the clone.
     "ANSIBLE_RETRY_FILES_ENABLED": "0",
     # Ansible refuses a locale that this machine lacks (LC_* come in from a laptop by ssh) or that is not UTF-8. ssh may
@@ -122,7 +131,7 @@ class Play:
     def __init__(self, request: PlayRequest, collection_root: Path | None = None) -> None:
         self._request = request
         self._root = collection_root if collection_root is not None else find_collection()
-        self._queue: queue.Queue[Event | BaseException | None] = queue.Queue(_QUEUE_EVENTS)
+        self._backlog: Backlog[Event | BaseException | None] = Backlog(_BACKLOG_BYTES)
         self._translator = Translator()
         self._tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._pid: int | None = None
@@ -161,8 +170,8 @@ class Play:
         while True:
             idle()
             try:
-                item = self._queue.get(timeout=POLL_S)
-            except queue.Empty:
+                item = self._backlog.get(POLL_S)
+            except NothingYetError:
                 continue
             if item is None:
                 return
@@ -171,7 +180,7 @@ class Play:
             if isinstance(item, PlayEnded) and item.return_code != 0 and not (told or item.canceled):
                 yield from (replace(note, level="output") for note in held)
                 raise self._error(item.return_code)
-            if not told and isinstance(item, Note) and (_NO_MATCH in item.text or _NO_HOSTS in item.text):
+            if not told and isinstance(item, Note) and any(text in item.text for text in (_NO_MATCH, *_NO_HOSTS)):
                 held.append(item)
                 continue
             if not isinstance(item, Note):
@@ -181,8 +190,14 @@ class Play:
             yield item
 
     def _error(self, return_code: int) -> LauncherError:
-        if any(_NO_HOSTS in line for line in self._tail):
-            problem = f"no host of the inventory matches the limit {self._request.limit!r}"
+        if any(text in line for line in self._tail for text in _NO_HOSTS):
+            unread = sorted({found[1] for line in self._tail for found in _UNREAD.finditer(line)})
+            if unread:
+                problem = f"the inventory {unread[0]} could not be read; the lines above say why"
+                next_step = f"mend it, and look at what it gives: ansible-inventory -i {shlex.quote(unread[0])} --graph"
+                return UsageError(problem, next_step=next_step)
+            limit = self._request.limit
+            problem = f"no host of the inventory matches the limit {limit!r}" if limit else "the inventory has no host"
             return UsageError(problem, next_step="name hosts or groups that ansible-inventory --graph shows")
         tail = "\n".join(f"  {line}" for line in self._tail) or "  (no output)"
         how = "was ended by a signal" if return_code == _ENDED_BY_SIGNAL else f"ended with code {return_code}"
@@ -222,11 +237,9 @@ class Play:
         return False
 
     def _put(self, item: Event | BaseException | None) -> None:
-        """Queue an item; a full queue holds ansible-runner back, and so the nodes, until the screen has caught up."""
-        while not self._abandoned.is_set():
-            with suppress(queue.Full):
-                self._queue.put(item, timeout=POLL_S)
-                return
+        """Hand an item over; a full backlog holds ansible-runner back, and so the nodes."""
+        while not self._abandoned.is_set() and not self._backlog.put(item, _size_bytes(item), POLL_S):
+            pass
 
     def _must_kill(self) -> bool:
         """Answer ansible-runner, which asks about every second: kill the playbook's process group now?"""
@@ -258,6 +271,12 @@ class Play:
             # pexpect starts it as the leader of its own session; a process that got the number later is not.
             if os.getsid(self._pid) == self._pid:
                 os.kill(self._pid, number)
+
+
+def _size_bytes(item: object) -> int:
+    """Return about what an item takes in memory; only lines come in such numbers that it matters."""
+    texts = [line.text for line in item.lines] if isinstance(item, OutputLines) else [getattr(item, "text", "")]
+    return sum(_LINE_BYTES + len(text) for text in texts)
 
 
 def _children(pid: int) -> Iterator[int]:
@@ -304,6 +323,7 @@ def prepare(request: PlayRequest, private: Path, root: Path | None) -> RunnerCon
     )
     config.prepare()  # type: ignore[no-untyped-call] # the same
     requested = request.environment if request.inventory_sources else {**_NOBODY_ELSE, **request.environment}
+    requested = own_config(private, os.environ) | requested
     config.env = environment(config.env, requested, os.environ, private / "collections" if root else None)
     guard = [sys.executable, "-I", "-S", "-c", _GUARD, str(os.getpid())]
     config.command = guard + command_line(request, inventory, variables)

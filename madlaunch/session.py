@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import time
@@ -12,15 +11,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from madlaunch import __version__, runs
+from madlaunch import __version__, aftermath, runs, stop_request
 from madlaunch.answers import RunOutcome
 from madlaunch.console import Reporter, Voice
 from madlaunch.console_json import JsonReporter, list_object
 from madlaunch.console_known import come_back, runs_table
 from madlaunch.console_text import TextReporter
 from madlaunch.errors import EXIT_INTERRUPTED, LauncherError, UsageError
-from madlaunch.events import AttemptEnded, Event, PlanMade, RankEnded
-from madlaunch.events_known import RunChosen, RunsListed
+from madlaunch.events import AttemptEnded, Event, PlanMade, RankEnded, TaskFailed
+from madlaunch.events_known import RunChosen, RunsListed, RunStopped
 from madlaunch.outcome import Progress, conclude, fold
 from madlaunch.run import Play
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from madlaunch.answers import Plan
-    from madlaunch.answers_known import RunOverview
+    from madlaunch.answers_known import RunOverview, StopFacts
     from madlaunch.job import Job
     from madlaunch.request import ConsoleOptions, PlayRequest
 
@@ -44,6 +43,8 @@ _FOLLOWING = ("run", "attach")
 # Modes in which a run is planned that was not there before.
 _NEW = frozenset({"run", "check"})
 _STOP_LIMIT_S = 180.0
+# A host that is looking at something slow is left alone after that.
+_PREFLIGHT_LIMIT_S = 10.0
 
 
 class Playing(Protocol):
@@ -98,8 +99,11 @@ class Interrupts:
 class Session:
     """Follows one play: shows it, folds it, stops it on an interrupt, keeps its record."""
 
-    def __init__(self, request: PlayRequest, job: Job, reporter: Reporter) -> None:
+    def __init__(
+        self, request: PlayRequest, job: Job, reporter: Reporter, play_of: Callable[[PlayRequest], Playing] = Play
+    ) -> None:
         self._request = request
+        self._play_of = play_of
         self._job = job
         self._reporter = reporter
         self._progress = Progress()
@@ -133,13 +137,16 @@ class Session:
             self._reporter.begin()
             try:
                 self._follow(play)
+                outcome = conclude(self._progress)
+                if self._lost_its_playbook():
+                    outcome = aftermath.stopped(outcome, self._stopped())
             except KeyboardInterrupt:
                 return self._leave()
             except LauncherError as error:
                 if not self._interrupts.count:
                     self._close(replace(conclude(self._progress), exit_code=error.exit_code, reason=error.problem))
                     raise
-            outcome = conclude(self._progress)
+                outcome = conclude(self._progress)
             self._close(outcome)
             if self._job.mode == "stop" and outcome.state == "clean":
                 self._note_stop()
@@ -149,7 +156,9 @@ class Session:
     def _follow(self, play: Playing) -> None:
         for event in play.events(lambda: self._look(play)):
             self._progress = fold(self._progress, event)
-            self._reporter.handle(event)
+            if not (isinstance(event, TaskFailed) and self._progress.interrupted):
+                # What ends because of an interrupt is no news.
+                self._reporter.handle(event)
             if isinstance(event, PlanMade):
                 self._save(plan=runs.masked(event.plan.document))
             elif isinstance(event, RunChosen):
@@ -157,6 +166,26 @@ class Session:
             elif isinstance(event, (RankEnded, AttemptEnded)):
                 # So that a launcher that is killed later leaves what it knew.
                 self._save(outcome=conclude(self._progress))
+
+    def _lost_its_playbook(self) -> bool:
+        """Tell whether the playbook ended without a verdict while ranks may be running, and nobody asked it to."""
+        known = self._progress
+        return (
+            self._job.mode in _FOLLOWING and known.may_have_started and known.verdict is None and not known.interrupted
+        )
+
+    def _stopped(self) -> StopFacts | None:
+        """Stop the ranks by a playbook of its own; None if that one told nothing either, or was interrupted."""
+        self._reporter.note("error", "ansible-playbook ended without a verdict: stopping every rank")
+        play = self._play_of(aftermath.stopping(self._request, self._run_id))
+        facts = None
+        try:
+            for event in play.events(lambda: play.cancel() if self._interrupts.count else None):
+                if isinstance(event, RunStopped):
+                    facts = event.facts
+        except LauncherError as error:
+            self._reporter.note("error", error.problem)
+        return facts
 
     # --- interrupts ------------------------------------------------------------------------------------------------
 
@@ -168,7 +197,8 @@ class Session:
             self._stop(play)
         elif time.monotonic() > self._stop_by_s:
             self._stop_by_s = float("inf")
-            self._reporter.note("error", "the ranks did not stop in time; giving up waiting for them")
+            if self._progress.may_have_started:
+                self._reporter.note("error", "the ranks did not stop in time; giving up waiting for them")
             play.cancel()
 
     def _stop(self, play: Playing) -> None:
@@ -176,35 +206,33 @@ class Session:
         plan = self._progress.plan
         grace_s = plan.grace_s if plan else 0
         self._stop_by_s = time.monotonic() + _STOP_GRACES * grace_s + _STOP_LIMIT_S
+        asked = False
         if self._job.mode in _FOLLOWING and (plan is not None or self._progress.may_have_started):
             # Not earlier: the plan claims the directory of the run, which must be new.
-            self._request_stop()
-        if self._job.mode in _FOLLOWING and self._progress.may_have_started:
+            asked = self._request_stop()
+        if asked and self._progress.may_have_started:
             text = "interrupted: stopping every rank and waiting for it; once more to leave at once"
             self._reporter.note("warning", text)
             return
         told = {"run": "interrupted before anything was started", "stop": self._again("interrupted", "stop")}
         self._reporter.note("warning", told.get(self._job.mode, "interrupted"))
-        play.cancel()
+        if asked:
+            # So that the hosts can take back what the preflight has there: the listener on the master port, the nonce.
+            self._stop_by_s = time.monotonic() + _PREFLIGHT_LIMIT_S
+        else:
+            play.cancel()
 
     def _again(self, what: str, *verbs: str) -> str:
         """Return what happened to the session, and the commands by which the run is found again."""
         return "\n".join((f"{what}; the run is known as {self._run_id}:", *come_back(self._run_id, *verbs)))
 
-    def _request_stop(self) -> None:
-        """Leave the stop request where the followers of the collection look for it."""
+    def _request_stop(self) -> bool:
+        """Leave the stop request where the followers of the collection look for it; tell whether it is there."""
         plan = self._progress.plan
-        control = Path(plan.log_dir if plan and plan.log_dir else self._job.log_dir) / "control"
-        try:
-            control.mkdir(parents=True, exist_ok=True, mode=0o700)
-            draft = control / ".interrupt"
-            draft.write_text(json.dumps({"reason": "interrupt"}), encoding="utf-8")
-            # A link: readers never see half of it, and a stop that a failed rank asked for before stays as it is.
-            with suppress(FileExistsError):
-                (control / "stop").hardlink_to(draft)
-            draft.unlink()
-        except OSError as error:
-            self._reporter.note("error", f"the stop request could not be written to {control}: {error.strerror}")
+        problem = stop_request.leave(Path(plan.log_dir if plan and plan.log_dir else self._job.log_dir) / "control")
+        if problem:
+            self._reporter.note("error", f"the ranks cannot be asked to stop: {problem}; {_what_ends_it(plan)}")
+        return not problem
 
     def _leave(self) -> int:
         """End at once after the second SIGINT; what runs on the nodes is left to its lease and limit."""

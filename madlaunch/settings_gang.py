@@ -3,9 +3,21 @@
 
 from __future__ import annotations
 
+import re
+
 from madlaunch import settings_parse as parse
 from madlaunch.settings_limits import GROUP_CHECK, GROUP_END, GROUP_OUTPUT, MAX_RESTARTS_ALLOWED, ONE_YEAR_S
 from madlaunch.settings_model import Setting
+
+_RANKS = re.compile(r"auto|all|[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*")
+
+
+def _read_ranks(text: str) -> str:
+    if not _RANKS.fullmatch(text):
+        msg = f"{text!r} names no ranks"
+        raise ValueError(msg)
+    return text
+
 
 SILENCE_TIMEOUT_S = Setting(
     "silence_timeout_s",
@@ -42,4 +54,13 @@ FOLD = Setting(
     group=GROUP_OUTPUT,
     scope="run",
     kind="switch",
+)
+SHOW_RANKS = Setting(
+    "show_ranks",
+    parse.Parser("ranks such as 0,2-3, or all", lambda texts: _read_ranks(texts[-1])),
+    "auto",
+    "Show the lines of these ranks only; the logs hold those of all.",
+    GROUP_OUTPUT,
+    scope="run",
+    metavar="RANKS",
 )

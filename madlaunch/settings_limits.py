@@ -6,6 +6,7 @@ from __future__ import annotations
 CHECKS = (
     *("reach", "python", "madengine", "version", "model", "mad_dir", "interface", "shared_path", "shared_same"),
     *("free_space", "master_addr", "master_port", "rendezvous", "clock", "gpus", "lock", "leftovers", "forks"),
+    "same_host",
 )
 """The names of the preflight checks of the collection."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from madlaunch import settings_parse as parse
 from madlaunch.hostlist import NODES_FORM
 from madlaunch.hostlist_ranges import MAX_NODES
-from madlaunch.settings_gang import FOLD, MAX_RESTARTS, SHARE_HOSTS, SILENCE_TIMEOUT_S
+from madlaunch.settings_gang import FOLD, MAX_RESTARTS, SHARE_HOSTS, SHOW_RANKS, SILENCE_TIMEOUT_S
 from madlaunch.settings_known import DETACH, FOLLOW, RANK, RUN_ID, TAIL
 from madlaunch.settings_limits import (
     CHECKS,
@@ -392,6 +392,6 @@ TABLE: tuple[Setting[Any], ...] = (
     *(MASTER_ADDR, MASTER_PORT, NCCL_INTERFACE, GLOO_INTERFACE, SHARED_DATA_PATH),
     *(TIMEOUT, GRACE_S, LEASE_S, ON_FAILURE, SILENCE_TIMEOUT_S, MAX_RESTARTS, DETACH),
     *(CHECK_ONLY, DRY_RUN, SKIP_CHECK, SHARE_HOSTS),
-    *(CONFIG, OUTPUT, FOLD, VERBOSE, LOG_DIR, NODE_STATE_DIR),
+    *(CONFIG, OUTPUT, FOLD, SHOW_RANKS, VERBOSE, LOG_DIR, NODE_STATE_DIR),
 )
 """Every setting, in the order of the help."""

@@ -44,7 +44,7 @@ REACH: tuple[Setting[Any], ...] = (
 """How nodes are found and logged in to."""
 _SPEAKING = (CONFIG, OUTPUT, VERBOSE)
 _OF_KNOWN: dict[str, tuple[Setting[Any], ...]] = {
-    "status": (RUN_ID,),
+    "status": (RUN_ID, ENV_FILE),
     "logs": (RUN_ID, FOLLOW, RANK, TAIL, ENV_FILE),
     "attach": (RUN_ID, LEASE_S, GRACE_S, LOG_DIR, ENV_FILE),
     "stop": (RUN_ID, GRACE_S),

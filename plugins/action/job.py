@@ -18,15 +18,18 @@ from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call imp
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _script
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._follow import HostLostError, NodeRefusedError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
-from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS, NodeAction
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import NodeAction
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._playbook_process import (
+    is_playbook_gone,
+    playbook_pid,
+)
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._preflight import in_waves
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
-    "plan": {"type": "dict", "required": True},
-    "host": {"type": "dict", "required": True, "options": HOST_OPTIONS},
-    "resolved": {"type": "dict", "required": True},
-    "attempt": {"type": "int", "default": 0},
-    "timeout_s": {"type": "int", "default": -1},
+    "planned": {"type": "str", "required": True},
+    "probed": {"type": "str", "required": True},
+    "reported": {"type": "str", "required": True},
+    "resulted": {"type": "str", "default": ""},
     "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
 }
 # The slowest host may have to copy a large checkout from a slow file server.
@@ -42,10 +45,11 @@ class ActionModule(NodeAction):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return `started`, and `rank_dir` or the `reason` why not."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        options = self.options(ARGUMENT_SPEC)
-        variables = task_vars or {}
+        self.variables = variables = task_vars or {}
         name = str(variables["inventory_hostname"])
+        options = self._settled(name)
         gang = ControlDir(Path(options["plan"]["log_dir"]), options["attempt"])
+        result.update(attempt=options["attempt"], node_state_dir=options["host"]["node_state_dir"])
         try:
             result.update(self._started(options, name, variables, gang))
         finally:
@@ -54,30 +58,50 @@ class ActionModule(NodeAction):
             self._hold(options, name, variables, gang)
         return result
 
+    def _settled(self, name: str) -> dict[str, Any]:
+        """Return what earlier tasks decided of this host, and of this attempt."""
+        options = self.options(ARGUMENT_SPEC)
+        before = self.registered(options["resulted"])
+        return {
+            "plan": self.registered(options["planned"])["plan"],
+            "host": self.registered(options["probed"])["settings"],
+            "resolved": self.registered(options["reported"])["hosts"][name],
+            "attempt": int(before.get("next_attempt") or 0),
+            # A later attempt has what the earlier ones left of the time limit of the run.
+            "timeout_s": before.get("timeout_left_s", -1),
+            "container_env_secret": options["container_env_secret"],
+        }
+
     def _started(
         self, options: dict[str, Any], name: str, variables: dict[str, Any], gang: ControlDir
     ) -> dict[str, Any]:
         """Return what the task returns: `started`, and `rank_dir` or the `reason` why not."""
         place = {"kind": "start", "host": name, "node_rank": options["plan"]["hosts"][name]["node_rank"]}
+        never_there = False
         stop = gang.stop_request()
         if stop is not None:
             reason = f"the run was asked to end ({stop['reason']}) before the rank was started"
-            told = {"started": False, "reason": reason, "stop_reason": stop["reason"]}
+            told = {"started": False, "never_there": True, "reason": reason, "stop_reason": stop["reason"]}
             return {**told, "changed": False, "madlaunch": {**place, "error": reason}}
         try:
-            answer, command = self._start(options, name, variables)
+            answer, script = self._start(options, name, variables)
         except (NodeCallError, CommandError) as error:
             reason = f"{error.message} {error.hint}".strip()
+            # Its final word: this launch has left nothing there. What there is of the run id is that of another launch.
+            never_there = isinstance(error, CommandError) or error.kind == "node"
         except AnsibleConnectionFailure as error:
             reason = f"the host could not be reached to start the rank: {error}"
         else:
-            event = {**place, "command": command, "rank_dir": answer["rank_dir"]}
+            event = {**place, "command": script.shown, "rank_dir": answer["rank_dir"]}
             major = options["resolved"]["madengine_major"]
             told = {"changed": True, "started": True, "rank_dir": answer["rank_dir"], "major": major}
+            if self._task.diff:
+                told["diff"] = {"before": "", "after": script.text, "after_header": f"{answer['rank_dir']}/run.sh"}
             return {**told, "madlaunch": event}
         # Before any follower comes: the ranks that are ready wait at their gates, and end there.
         gang.request_stop("gang", {"host": name, "node_rank": place["node_rank"]})
-        return {"changed": False, "started": False, "reason": reason, "madlaunch": {**place, "error": reason}}
+        told = {"changed": False, "started": False, "never_there": never_there, "reason": reason}
+        return {**told, "madlaunch": {**place, "error": reason}}
 
     def _hold(self, options: dict[str, Any], name: str, variables: dict[str, Any], gang: ControlDir) -> None:
         """Wait until every host has started, and meanwhile let the rank know that the control node is there.
@@ -91,7 +115,10 @@ class ActionModule(NodeAction):
         arguments = {**place, **nothing, "state_dir": options["host"]["node_state_dir"], "lease_s": plan["lease_s"]}
         began_s = told_s = time.monotonic()
         pause_s = _FIRST_PAUSE_S
+        playbook = playbook_pid()
         while gang.arrived() < plan["nnodes"] and time.monotonic() < began_s + GATE_WAIT_S:
+            if is_playbook_gone(playbook):
+                return
             time.sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
             if time.monotonic() >= told_s + every_s:
@@ -100,10 +127,12 @@ class ActionModule(NodeAction):
                     self.ask_node("follow", arguments, variables)
                 told_s = time.monotonic()
 
-    def _start(self, options: dict[str, Any], name: str, variables: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    def _start(
+        self, options: dict[str, Any], name: str, variables: dict[str, Any]
+    ) -> tuple[dict[str, Any], _script.RankScript]:
+        """Return the node's answer, and the script; its text is for people only in diff mode."""
         plan, settings = options["plan"], options["host"]
         if options["timeout_s"] >= 0:
-            # A later attempt has what the earlier ones left of the time limit of the run.
             plan = {**plan, "timeout_s": options["timeout_s"]}
         rank = _script.RankInput(plan, name, settings, options["resolved"], options["container_env_secret"])
         template = Path(self._find_needle("templates", _script.TEMPLATE))
@@ -128,10 +157,13 @@ class ActionModule(NodeAction):
             "gate_wait_s": GATE_WAIT_S if in_waves(plan) else plan["lease_s"] or GATE_WAIT_S,
             "plan": kept_plan(plan, name, options["resolved"]),
             "attempt": options["attempt"],
-            "lock_keys": _locks.keys(plan, {"gpus": {"count": options["resolved"].get("nproc_per_node")}}),
+            "lock_keys": _locks.keys(plan, {"gpus": {"count": options["resolved"].get("gpu_count")}}),
             "share_hosts": bool(plan.get("share_hosts")) or "lock" in plan["skip_checks"],
         }
-        return self.call_node("start", arguments, variables).value, script.shown
+        answer = self.call_node("start", arguments, variables).value
+        if self._task.diff:
+            script = _script.for_show(rank, options["resolved"]["madengine_major"], template)
+        return answer, script
 
 
 def kept_plan(plan: dict[str, Any], name: str, resolved: dict[str, Any]) -> dict[str, Any]:

@@ -11,14 +11,15 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from ansible.utils.display import Display
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _masking, _verdict
 from ansible_collections.madlaunch.multinode.plugins.module_utils._outcome import with_cleanliness
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _follow
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._interrupt import interruptible
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._known_log import KnownLog
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._known_rank import KnownRank
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import NodeAction
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._screen import Screen, no_lines
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
@@ -68,12 +69,16 @@ class ActionModule(NodeAction):
         return _verdict.not_started(known.judged, reason)
 
     def _followed(self, known: KnownRank, options: dict[str, Any]) -> _verdict.RankOutcome:
+        screen = Screen(known.plan, known.node_rank, self._variables, self._secrets)
         follower = _follow.Follower(
             rank=known.followed(options["lease_s"], options["grace_s"]),
             node=self._node,
+            poll=interruptible(self._connection, self._node),
             log=KnownLog(known.files.log),
             gang=ControlDir(Path(known.plan["log_dir"]), known.attempt),
-            show=lambda text: Display().display(_masking.masked(text, self._secrets)),
+            show=screen.show,
+            show_lines=None if screen.shows_lines else no_lines,
+            poll_every_s=screen.poll_every_s,
             failed=lambda status, evidence: _verdict.judge_rank(known.judged, status, evidence).is_cause,
         )
         ending = follower.run()

@@ -40,8 +40,9 @@ class ActionModule(ActionBase):
         outcome = detached(plan, ranks) if up else failed(ranks, options["resolved"], stop)
         if up:
             Display().display("\n".join(_commands(plan)))
+            result["madlaunch"] = {"kind": "result", "outcome": outcome}
+        # Otherwise the ranks that are up are stopped now, and job_stopped tells how the launch ended.
         result.update(changed=False, up=up, outcome=outcome)
-        result["madlaunch"] = {"kind": "result", "outcome": outcome}
         return result
 
 

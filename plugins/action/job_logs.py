@@ -28,7 +28,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
 class ActionModule(NodeAction):
     """Reads; neither the lease of the run nor its other ranks notice."""
 
-    _supports_check_mode = False
+    _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the `state` of the rank after its last line that was shown."""

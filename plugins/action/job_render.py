@@ -14,6 +14,7 @@ from ansible.utils.display import Display
 from ansible_collections.madlaunch.multinode.plugins.module_utils._command import CommandError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _script
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._options import task_options
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
@@ -33,7 +34,7 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return `scripts` (major version to text), `files` beside them, `commands`, and what is `unknown`."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        options = task_options(self, ARGUMENT_SPEC, task_vars or {})
         name = str((task_vars or {})["inventory_hostname"])
         rank = _script.RankInput(options["plan"], name, options["host"], {}, options["container_env_secret"])
         template = Path(self._find_needle("templates", _script.TEMPLATE))

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.madlaunch.multinode.plugins.module_utils import _perf, _restart, _verdict
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _perf, _relay, _restart, _verdict
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._results import (
     RankFiles,
     attempt_dir,
     write_whole,
 )
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._screen import Screen
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "plan": {"type": "dict", "required": True},
@@ -27,6 +28,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "attempt": {"type": "int", "default": 0},
     "may_restart": {"type": "bool", "default": False},
 }
+# What is told of a rank in the summary.
+SUMMARY = ("host", "node_rank", "state", "reason", "exit_code", "signal", "performance", "stop_reason", "clean", "left")
 
 
 class ActionModule(ActionBase):
@@ -41,7 +44,8 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validation, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         plan, attempt = options["plan"], options["attempt"]
-        outcome = self._judged(options, (task_vars or {})["hostvars"])
+        variables = task_vars or {}
+        outcome = self._judged(options, variables["hostvars"])
         decision = _restart.Decision(again=False)
         if options["may_restart"]:
             ended = ControlDir(Path(plan["log_dir"]), attempt).user_request() is not None
@@ -54,7 +58,9 @@ class ActionModule(ActionBase):
             told = {"kind": "attempt", "outcome": value, "max_restarts": plan["max_restarts"]}
             again = {"next_attempt": attempt + 1, "timeout_left_s": decision.timeout_left_s}
             return {**result, **again, "msg": _message(plan, outcome), "madlaunch": told}
-        result.update(failed=outcome.exit_code != 0, msg=_message(plan, outcome))
+        screen = Screen(plan, outcome.first_failure.node_rank if outcome.first_failure else 0, variables, ())
+        message = "\n".join([_message(plan, outcome), *_unseen(outcome, screen), *_places(plan, outcome, screen)])
+        result.update(failed=outcome.exit_code != 0, msg=message, summary=_summary(plan, value))
         result["madlaunch"] = {"kind": "result", "outcome": value}
         return result
 
@@ -151,5 +157,33 @@ def _message(plan: dict[str, Any], outcome: _verdict.RunOutcome) -> str:
         lines.append(f"not verified clean: {rank.host} (rank {rank.node_rank}): {seen}")
     if outcome.unclean:
         lines.append(f"later: ansible-playbook -i INVENTORY madlaunch.multinode.stop -e run_id={plan['run_id']}")
-    lines.append(f"Results: {outcome.results.get('perf_csv') or 'not written'}")
     return "\n".join(lines)
+
+
+def _unseen(outcome: _verdict.RunOutcome, screen: Screen) -> list[str]:
+    """Return the last lines of the rank that failed first, if its lines were not shown while it ran."""
+    first = outcome.first_failure
+    failed = next((rank for rank in outcome.ranks if first and rank.node_rank == first.node_rank), None)
+    if failed is None or screen.shows_lines or not failed.last_lines:
+        return []
+    lines = _relay.labeled(failed.host, failed.node_rank, list(failed.last_lines))
+    return [f"the last lines of rank {failed.node_rank} on {failed.host}:", lines]
+
+
+def _places(plan: dict[str, Any], outcome: _verdict.RunOutcome, screen: Screen) -> list[str]:
+    """Return where the results are: what lies in the container of an AWX job ends with it."""
+    if not screen.in_awx:
+        return [f"Results: {outcome.results.get('perf_csv') or 'not written'}"]
+    there = f"logs and result files are on the nodes, below runs/{plan['run_id']}"
+    return [f"Results: in the artifacts of this job; {there}"]
+
+
+def _summary(plan: dict[str, Any], outcome: dict[str, Any]) -> dict[str, Any]:
+    """Return what is handed on to what comes after the play: the outcome without lines, but for those of a failure."""
+    first = outcome["first_failure"] or {"node_rank": None}
+    ranks = [
+        {name: value for name, value in rank.items() if name in SUMMARY or rank["node_rank"] == first["node_rank"]}
+        for rank in outcome["ranks"]
+    ]
+    kept = {name: outcome[name] for name in ("state", "exit_code", "reason", "first_failure", "clean", "attempt")}
+    return {"run_id": plan["run_id"], "model": plan["model"], **kept, "ranks": ranks}

@@ -10,9 +10,12 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.madlaunch.multinode.plugins.module_utils import _runs
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _awx, _play, _runs
+from ansible_collections.madlaunch.multinode.plugins.module_utils._plan import PlanError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _places
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._options import task_options
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._play_of import play_of
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "run_id": {"type": "str", "default": ""},
@@ -35,10 +38,18 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return `run_id`, its `plan` and its `status`; for a list the `runs` instead."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        options = task_options(self, ARGUMENT_SPEC, task_vars or {})
         seen = seen_of(task_vars or {}, options["seen"])
+        job = _awx.job_of(task_vars or {})
+        if job and job.workflow_prefix and options["purpose"] == "stop" and not options["run_id"]:
+            # The launch before this in the workflow had no time to hand anything on if it was canceled.
+            options["run_id"] = _runs.latest(job.workflow_prefix, seen)
         if options["purpose"] == "list":
             return {**result, "changed": False, **_listed(seen)}
+        try:
+            _play.check_in_step(play_of(self._task, task_vars or {}))
+        except PlanError as error:
+            return {**result, "failed": True, "msg": f"{error.message} {error.hint}"}
         try:
             run_id = _runs.choose(options["run_id"], seen)
         except _runs.ChoiceError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _masking
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import NodeAction
 
@@ -14,6 +15,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "run_id": {"type": "str", "default": ""},
     "want_plan": {"type": "bool", "default": False},
     "node_state_dir": {"type": "str", "required": True},
+    "container_env_secret": {"type": "dict", "default": {}, "no_log": True},
 }
 
 
@@ -33,5 +35,7 @@ class ActionModule(NodeAction):
         except NodeCallError as error:
             result.update(changed=False, runs=[], error=f"{error.message} {error.hint}".strip())
         else:
-            result.update(changed=False, runs=answer["runs"])
+            secrets = _masking.forms(str(value) for value in options["container_env_secret"].values())
+            runs = [{**rank, "last_line": _masking.masked(rank["last_line"], secrets)} for rank in answer["runs"]]
+            result.update(changed=False, runs=runs)
         return result

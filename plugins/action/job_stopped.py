@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.madlaunch.multinode.plugins.module_utils._outcome import STOPPED, RankOutcome, with_cleanliness
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "run_id": {"type": "str", "required": True},
     "stopped": {"type": "str", "required": True},
+    "outcome": {"type": "dict", "default": {}},
 }
 
 
@@ -35,7 +38,25 @@ class ActionModule(ActionBase):
         Display().display(text)
         result.update(changed=False, failed=len(facts["clean"]) != len(names), msg=text, **facts)
         result["madlaunch"] = {"kind": "stopped", **facts}
+        if options["outcome"]:
+            outcome = with_ends(options["outcome"], answers)
+            result.update(outcome=outcome, madlaunch={"kind": "result", "outcome": outcome})
         return result
+
+
+def with_ends(outcome: dict[str, Any], answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the outcome of a launch that was broken off, with what the stop saw of each rank that was up by then."""
+    ranks = [_ended(RankOutcome.from_dict(rank), answers.get(rank["host"]) or {}) for rank in outcome["ranks"]]
+    verified = sum(bool(rank.clean) for rank in ranks)
+    clean = {"hosts": len(ranks), "verified": verified}
+    return {**outcome, "ranks": [rank.as_dict() for rank in ranks], "clean": clean}
+
+
+def _ended(rank: RankOutcome, answer: dict[str, Any]) -> RankOutcome:
+    seen = with_cleanliness(rank, answer if "processes_left" in answer else None)
+    if rank.state != "running":
+        return seen
+    return replace(seen, state=STOPPED, reason="stopped, because the launch did not get so far as to leave it alone")
 
 
 def fold(run_id: str, answers: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -66,5 +87,5 @@ def described(facts: dict[str, Any]) -> list[str]:
         lines.append(
             f"  when it answers again: ansible-playbook madlaunch.multinode.stop -e run_id={run_id} --limit {name}"
         )
-    nothing = "" if facts["found"] else " (nothing of it was there)"
+    nothing = "" if facts["found"] else " (nothing of it was there; a launch of exactly this id is refused from now on)"
     return [*lines, f"run {run_id}: clean on {len(facts['clean'])}/{count} hosts{nothing}"]

@@ -14,10 +14,24 @@ from typing import Any
 from ansible import context
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.madlaunch.multinode.plugins.module_utils import _command, _findings, _given, _plan
+from ansible_collections.madlaunch.multinode.plugins.module_utils import (
+    _awx,
+    _command,
+    _connection,
+    _findings,
+    _given,
+    _limits,
+    _plan,
+    _play,
+    _shown,
+)
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _script
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._gang import ControlDir
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._machine import machine
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._options import checked_options
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._play_of import play_of
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._ways import login_variable, ways_of
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "model": {"type": "str", "required": True},
@@ -30,6 +44,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "silence_timeout_s": {"type": "int", "default": 0},
     "max_restarts": {"type": "int", "default": 0},
     "fold": {"type": "bool", "default": False},
+    "show_ranks": {"type": "str", "default": "auto"},
     "share_hosts": {"type": "bool", "default": False},
     "additional_args": {"type": "str", "default": ""},
     "run_id": {"type": "str", "default": ""},
@@ -56,12 +71,24 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Return the plan under `plan`; a request that makes no sense fails the task and names the option."""
         result: dict[str, Any] = super().run(tmp, task_vars)
-        _validation, options = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        job = _awx.job_of(task_vars or {})
+        play = play_of(self._task, task_vars or {})
         try:
-            plan = _plan.make_plan(request_of(options), hosts_of(task_vars or {}), _findings.CHECKS)
+            options = checked_options(self, ARGUMENT_SPEC, task_vars or {})
+            _play.check_in_step(play)
+            _play.check_complete(play)
+            _play.check_alike(settings_of(task_vars or {}))
+            hosts = hosts_of(task_vars or {})
+            _connection.check(ways_of(self._task, task_vars or {}))
+            if job is not None:
+                # In AWX nobody can say in which order the hosts of an inventory or of a group come.
+                hosts.sort(key=lambda host: _awx.by_name(host.name))
+            plan = _plan.make_plan(request_of(options, job), hosts, _findings.CHECKS)
+            check_shown(plan, job)
             _command.validate(_script.with_secrets(plan, options["container_env_secret"]))
             _given.check(load_extra_vars(self._loader), {*ARGUMENT_SPEC, *HOST_OPTIONS, "node_rank", "target"})
             if not self._play_context.check_mode:
+                _limits.check(min(int(str(plan["forks"])) or len(hosts), len(hosts)), machine())
                 claim(plan)
         except (_plan.PlanError, _command.CommandError) as error:
             return {**result, **refusal(error)}
@@ -69,9 +96,17 @@ class ActionModule(ActionBase):
         return result
 
 
-def request_of(options: dict[str, Any]) -> _plan.Request:
+def check_shown(plan: dict[str, Any], job: _awx.Job | None) -> None:
+    """Raise `_plan.PlanError` for what AWX could not do, or when no rank would be shown."""
+    _shown.ranks_shown(plan["show_ranks"], plan["nnodes"], in_awx=job is not None, fold=plan["fold"])
+    if job is not None:
+        _awx.check(job, plan["lease_s"], detach=plan["detach"])
+
+
+def request_of(options: dict[str, Any], job: _awx.Job | None = None) -> _plan.Request:
     """Return the typed request of the task's options; secret values stay behind, only their names go on."""
-    run_id = options["run_id"] or new_run_id()
+    # A job of AWX ends without a word: whoever looks for its run must know the name of it.
+    run_id = options["run_id"] or (job.run_id if job else new_run_id())
     secret = {str(name): str(value) for name, value in options["container_env_secret"].items()}
     given = {name: options[name] for name in options if name != "container_env_secret"}
     given.update(
@@ -131,10 +166,22 @@ def hosts_of(task_vars: dict[str, Any]) -> list[_plan.HostInput]:
     hosts = []
     for name in task_vars["ansible_play_hosts_all"]:
         variables = hostvars[name]
-        rank = variables.get("node_rank")
-        address = str(variables.get("ansible_host") or name)
-        hosts.append(_plan.HostInput(str(name), address, None if rank is None else int(rank)))
+        for option in HOST_OPTIONS:
+            # A template of one host that cannot be filled in fails here, and not later, when the others wait for it.
+            variables.get(option)
+        rank = _plan.node_rank_of(str(name), variables.get("node_rank"))
+        address = str(login_variable(variables, "ansible_host") or name)
+        hosts.append(_plan.HostInput(str(name), address, rank))
     return hosts
+
+
+def settings_of(task_vars: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return per host what the inventory gives of the settings of the run, None for what it leaves out."""
+    hostvars = task_vars["hostvars"]
+    return {
+        str(name): {option: variables.get(option) for option in ARGUMENT_SPEC}
+        for name, variables in ((name, hostvars[name]) for name in task_vars["ansible_play_hosts_all"])
+    }
 
 
 def refusal(error: _plan.PlanError | _command.CommandError) -> dict[str, Any]:

@@ -19,6 +19,7 @@ CHECKS = (
     "reach",
     "python",
     "forks",
+    "same_host",
     "madengine",
     "version",
     "mad_dir",

@@ -37,6 +37,18 @@ class Host(NamedTuple):
         """What the host confirmed of rank 0."""
         return self.confirm.get("facts")
 
+    @property
+    def address(self) -> str:
+        """Where Ansible logs in."""
+        return str(self.settings.get("address") or self.name)
+
+    @property
+    def machine(self) -> tuple[str, str] | None:
+        """What two hosts have in common that are one machine: its boot, and the network stack; None if unknown."""
+        facts = self.facts or {}
+        known = (str(facts.get("boot_id") or ""), str(facts.get("network") or ""))
+        return known if all(known) else None
+
     def failed(self, fact: str) -> bool:
         """Tell whether the probe of a fact gave nothing, so that the fact says nothing."""
         return fact in ((self.facts or {}).get("failed") or {})
@@ -57,6 +69,11 @@ class Launch(NamedTuple):
     def told(self) -> list[Host]:
         """The hosts that told their facts."""
         return [host for host in self.hosts if host.facts is not None]
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Tell whether rank 0's listener, and the nonce with it, went away before all hosts had come."""
+        return (self.first.confirmed or {}).get("taken_by") is not None
 
 
 class Text(NamedTuple):

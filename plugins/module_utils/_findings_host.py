@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ._findings_common import Finding, Host, Launch, Text, error, listed, option, quoted, size, warning
-from .node.interface_names import matching_gloo, matching_nccl
+from .node.interface_names import SETTINGS, matching
 
 _MAJORS = ("1", "2")
 _MIB = 1 << 20
@@ -107,7 +107,7 @@ def _interfaces(launch: Launch, host: Host, facts: dict[str, Any]) -> list[Findi
     if host.failed("interfaces"):
         return []
     found: dict[str, Finding] = {}
-    for setting in ("nccl_interface", "gloo_interface"):
+    for setting in SETTINGS:
         wanted = str(host.settings.get(setting) or "")
         text = _interface(launch, setting, wanted, facts) if wanted else None
         if text is not None:
@@ -119,8 +119,7 @@ def _interface(launch: Launch, setting: str, wanted: str, facts: dict[str, Any])
     all_interfaces = facts["interfaces"]
     if wanted == "auto":
         return _auto(launch, setting, facts)
-    matching = matching_nccl if setting == "nccl_interface" else matching_gloo
-    chosen = matching(wanted, list(all_interfaces))
+    chosen = matching(setting, wanted, list(all_interfaces))
     usable = _usable(all_interfaces)
     better = f"Choose one that is up, for this host in the inventory or for all: {_option(setting, usable)}"
     expected = f"an interface {wanted} that is up and has an address"

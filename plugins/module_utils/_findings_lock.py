@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import _locks
-from ._findings_common import Finding, Host, Launch, Text, error, note, option, quoted, skip
+from . import _findings_commands, _locks
+from ._findings_common import Finding, Host, Launch, Text, error, note, option, skip
 
 SHARE = "--share-hosts (variable share_hosts)"
 
@@ -52,16 +52,18 @@ def _in_conflict(launch: Launch, host: Host) -> dict[str, list[dict[str, Any]]]:
 def _lock(launch: Launch, host: Host) -> list[Finding]:
     if not _is_checked(launch):
         return []
-    return [error("lock", host.name, _taken(run_id, held)) for run_id, held in _in_conflict(launch, host).items()]
+    return [
+        error("lock", host.name, _taken(launch, run_id, held)) for run_id, held in _in_conflict(launch, host).items()
+    ]
 
 
-def _taken(run_id: str, held: list[dict[str, Any]]) -> Text:
+def _taken(launch: Launch, run_id: str, held: list[dict[str, Any]]) -> Text:
     lock = held[0]
     model = f" of {lock['model']}" if lock["model"] else ""
     ports = [one["key"][len("port-") :] for one in held if one["key"].startswith("port-")]
     gpus = [] if len(ports) == len(held) else ["the GPUs"]
     has = " and ".join([*(f"the master port {port}" for port in ports), *gpus])
-    fix = f"python launcher.py stop {quoted(run_id)}; "
+    fix = f"{_findings_commands.stop(launch, run_id)}; "
     if not gpus:
         fix += f"or use another port: {option('master_port', _other(int(ports[0])))}; "
     return Text(
@@ -81,18 +83,18 @@ def _leftovers(launch: Launch, host: Host) -> list[Finding]:
         if left["run_id"] in in_conflict and _is_checked(launch):
             continue  # which check lock says
         beside = _shares(launch) or left["run_id"] in locked - in_conflict
-        found.append((note if beside else error)("leftovers", host.name, _living(left, beside=beside)))
+        found.append((note if beside else error)("leftovers", host.name, _living(launch, left, beside=beside)))
     return found
 
 
-def _living(left: dict[str, Any], *, beside: bool) -> Text:
+def _living(launch: Launch, left: dict[str, Any], *, beside: bool) -> Text:
     run_id, model = left["run_id"], f" of {left['model']}" if left["model"] else ""
     owner = "" if left["same_user"] else f" of {left['owner']}"
     seen = f"process {left['pid']}, rank {left['node_rank']}, for {left['age_s']:.0f} s"
     if beside:
         message = f"Run {run_id}{model}{owner} runs there, too."
         return Text(message, seen, "it may stay", "Nothing has to be done.")
-    fix = f"python launcher.py stop {quoted(run_id)}; or run beside it: {skip('leftovers')}"
+    fix = f"{_findings_commands.stop(launch, run_id)}; or run beside it: {skip('leftovers')}"
     if owner:
         fix = f"Ask {left['owner']} to stop it (process {left['pid']}); or run beside it: {skip('leftovers')}"
     message = f"Run {run_id}{model}{owner} still runs there and may hold the GPUs."

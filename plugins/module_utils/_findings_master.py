@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._findings_common import Finding, Host, Launch, Text, error, listed, option, quoted
+from . import _findings_commands
+from ._findings_common import Finding, Host, Launch, Text, error, listed, option
 
 # Below this port only root may listen.
 _FIRST_FREE = 1024
@@ -34,7 +35,7 @@ def _resolved(launch: Launch, host: Host) -> list[Finding]:
     first = launch.first.facts
     if first is None or not first["master"]["owns_addr"] or not told["owns_addr"]:
         return []
-    if _machine(host) == _machine(launch.first):
+    if host.machine == launch.first.machine:
         return []
     seen = listed(told["resolved"])
     message = f"The master address {master_addr} is this host itself there ({seen}), but rank 0 is {launch.first.name}."
@@ -60,23 +61,33 @@ def _owner(launch: Launch) -> list[Finding]:
 
 
 def _master_port(launch: Launch) -> list[Finding]:
-    first, port = launch.first, launch.plan["master_port"]
-    found = []
+    first, found = launch.first, []
     master = (first.facts or {}).get("master") or {}
     if master.get("port_free") is False:
-        found.append(error("master_port", first.name, _taken(port, master)))
-    if (first.confirmed or {}).get("port_free") is False:
-        text = Text(
-            f"Port {port} was not free again after the preflight.",
-            "taken",
-            "a free port",
-            f"See who holds it: ss -ltnp 'sport = :{port}'; or use another one: {option('master_port', _other(port))}",
-        )
-        found.append(error("master_port", first.name, text))
+        found.append(error("master_port", first.name, _taken(launch, master)))
+    if (first.confirmed or {}).get("port_free") is False or launch.is_cut_off:
+        found.append(error("master_port", first.name, _lost(launch, first.confirmed or {})))
     return found
 
 
-def _taken(port: int, master: dict[str, Any]) -> Text:
+def _lost(launch: Launch, confirmed: dict[str, Any]) -> Text:
+    port = launch.plan["master_port"]
+    other = f"use another port: {option('master_port', _other(port))}"
+    run_id = confirmed.get("taken_by")
+    if run_id:
+        message = f"Another launch of yours, {run_id}, came and took port {port} during this preflight."
+        return Text(message, f"run {run_id}", "a free port", f"Run one of the two at a time; or {other}")
+    fix = f"See who holds it: ss -ltnp 'sport = :{port}'; or {other}"
+    if confirmed.get("port_free"):
+        message = f"The listener on port {port} was ended during this preflight, likely by another launch of yours."
+        see = f"python launcher.py list {_findings_commands.nodes([launch.first])}"
+        fix = f"See which runs there are: {see}; run one of them at a time, or {other}"
+        return Text(message, "ended", "a listener until all hosts have come", fix)
+    return Text(f"Port {port} was not free again after the preflight.", "taken", "a free port", fix)
+
+
+def _taken(launch: Launch, master: dict[str, Any]) -> Text:
+    port = launch.plan["master_port"]
     other = f"use another port: {option('master_port', _other(port))}"
     holder = master.get("holder")
     if not holder:
@@ -85,13 +96,9 @@ def _taken(port: int, master: dict[str, Any]) -> Text:
         if port < _FIRST_FREE:
             fix = f"Ports below {_FIRST_FREE} need root; {other}"
         return Text(f"Port {port} cannot be taken: {reason}.", reason, "a free port", fix)
-    if holder.get("preflight_ends_in_s") is not None:
-        message = f"Another launch of yours (run {holder['run_id']}) is being checked right now, and has port {port}."
-        fix = f"Wait for it (if it was given up, at most {holder['preflight_ends_in_s']:.0f} s); or {other}"
-        return Text(message, f"the preflight of run {holder['run_id']}", "a free port", fix)
     if holder["run_id"]:
         message = f"Port {port} is held by the earlier run {holder['run_id']} of yours (process {holder['pid']})."
-        fix = f"python launcher.py stop {quoted(holder['run_id'])}; or {other}"
+        fix = f"{_findings_commands.stop(launch, holder['run_id'])}; or {other}"
         return Text(message, f"run {holder['run_id']}", "a free port", fix)
     if holder["pid"] is None:
         message = f"Port {port} is held by a process of user {holder['user']}, which only that user or root can see."
@@ -103,12 +110,14 @@ def _taken(port: int, master: dict[str, Any]) -> Text:
 
 
 def _rendezvous(launch: Launch) -> list[Finding]:
+    if launch.is_cut_off:
+        return []
     found = []
     explained = set() if "master_addr" in launch.plan["skip_checks"] else _mistaken(launch)
     for host in launch.hosts:
-        told = (host.confirmed or {}).get("rendezvous") or {}
-        if told.get("tried") and not told["ok"] and host.name not in explained:
-            found.append(error("rendezvous", host.name, _unreached(launch, host, told)))
+        failures = ((host.confirmed or {}).get("rendezvous") or {}).get("failures") or []
+        if host.name not in explained:
+            found += [error("rendezvous", host.name, _unreached(launch, host, told)) for told in failures]
     return found
 
 
@@ -119,13 +128,24 @@ def _mistaken(launch: Launch) -> set[str]:
 
 def _unreached(launch: Launch, host: Host, told: dict[str, Any]) -> Text:
     port, first = launch.plan["master_port"], launch.first
-    target = f"{first.name} ({told.get('address') or launch.plan['master_addr']}, port {port})"
-    through = f" through interface {told['interface']}" if told.get("interface") else ""
+    target, through = f"{first.name} ({told['address'] or launch.plan['master_addr']}, port {port})", ""
+    if told["kind"] == "itself":
+        return _leading_home(host, first, told)
     reason, fix = _reason(told, port, first)
-    if told.get("interface"):
-        fix += f"; or choose another interface: {option('nccl_interface', _other_interface(host, told['interface']))}"
+    if told["interface"]:
+        through = f" through interface {told['interface']} ({' and '.join(told['settings'])})"
+        fix += f"; or choose another interface: {_other_interface(host, told)}"
     message = f"{target} is not reached{through}: {reason}."
     return Text(message, told.get("error") or reason, f"the listener of {first.name}", fix)
+
+
+def _leading_home(host: Host, first: Host, told: dict[str, Any]) -> Text:
+    """The interface of the training has, on this host and on rank 0, an address that means the host itself."""
+    interface, address = told["interface"], told["address"]
+    settings = " and ".join(told["settings"])
+    message = f"Interface {interface} ({settings}) does not lead to {first.name}: {address} is this host itself, too."
+    fix = f"Choose an interface of the network that the hosts share: {_other_interface(host, told)}"
+    return Text(message, f"{address} on both hosts", f"an interface that leads to {first.name}", fix)
 
 
 def _reason(told: dict[str, Any], port: int, first: Host) -> tuple[str, str]:
@@ -147,10 +167,14 @@ def _reason(told: dict[str, Any], port: int, first: Host) -> tuple[str, str]:
     return reasons.get(str(kind), (str(told.get("error")), f"Try by hand on the host: nc -vz {address} {port}"))
 
 
-def _other_interface(host: Host, name: str) -> str:
-    interfaces = (host.facts or {}).get("interfaces") or {}
-    usable = [other for other, told in interfaces.items() if told["up"] and told["addresses"]]
-    return next((other for other in usable if other not in {"lo", name}), "NAME")
+def _other_interface(host: Host, told: dict[str, Any]) -> str:
+    """Return how another interface is given, best the one of the route to rank 0, for each setting that needs one."""
+    facts = host.facts or {}
+    interfaces = facts.get("interfaces") or {}
+    usable = [other for other, state in interfaces.items() if state["up"] and state["addresses"]]
+    usable.sort(key=lambda other: other != facts.get("master_interface"))
+    name = next((other for other in usable if other not in {"lo", told["interface"]}), "NAME")
+    return " and ".join(option(setting, name) for setting in told["settings"])
 
 
 def _addresses(facts: dict[str, Any]) -> list[str]:
@@ -168,11 +192,6 @@ def _address_of_first(launch: Launch) -> str:
     ssh = str(launch.first.settings.get("address") or "")
     best = ssh if ssh in addresses or not addresses else addresses[0]
     return best if best not in {"", launch.plan["master_addr"]} else "ADDRESS"
-
-
-def _machine(host: Host) -> tuple[str, str]:
-    facts = host.facts or {}
-    return (facts["boot_id"], facts["network"])
 
 
 def _other(port: int) -> int:

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the madlaunch contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks that compare the hosts with each other: versions of madengine, numbers of GPUs, clocks.
+"""Checks that compare the hosts with each other: whether they are different ones, their madengine, GPUs and clocks.
 
 Private to the collection.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, NamedTuple
 
-from ._findings_common import Finding, Host, Launch, Text, error, listed, option, warning
+from ._findings_common import Finding, Host, Launch, Text, error, listed, option, skip, warning
 
 # Logs cannot be put in order beyond this; certificates, signed requests and Kerberos begin to fail far beyond it.
 _CLOCK_WARNING_S = 5.0
@@ -27,6 +27,27 @@ class Offset(NamedTuple):
     def apart_s(self, other: Offset) -> float:
         """Return by how much the two clocks differ at least."""
         return max(0.0, self.low_s - other.high_s, other.low_s - self.high_s)
+
+
+def _same_host(launch: Launch) -> list[Finding]:
+    """Each rank has a machine of its own, however its host is named; nodes on 127.0.0.0/8 are meant to share one."""
+    found = []
+    before: dict[tuple[str, str], Host] = {}
+    for host in launch.told:
+        machine = host.machine
+        if machine is None:
+            continue
+        other = before.setdefault(machine, host)
+        if other is not host and not (_is_loopback(host) and _is_loopback(other)):
+            message = f"{host.name} is the same machine as {other.name}: two ranks would share its GPUs and its ports."
+            seen = f"one boot and one network stack at {other.address} and {host.address}"
+            fix = f"Name each host once, {other.name} or {host.name}; if this is meant: {skip('same_host')}"
+            found.append(error("same_host", host.name, Text(message, seen, "a machine for each rank", fix)))
+    return found
+
+
+def _is_loopback(host: Host) -> bool:
+    return host.address.startswith("127.")
 
 
 def _versions(launch: Launch) -> list[Finding]:
@@ -130,4 +151,4 @@ def _having(values: dict[str, Any], value: Any) -> str:  # noqa: ANN401 - whatev
     return listed([name for name, own in values.items() if own == value])
 
 
-JUDGES = (_versions, _gpus, _clocks)
+JUDGES = (_same_host, _versions, _gpus, _clocks)

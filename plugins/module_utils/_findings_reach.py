@@ -51,6 +51,11 @@ _TROUBLES = (
         "Install sshpass on the control node, use ansible-core 2.19 or later, or log in with a key.",
     ),
     _Trouble(
+        r"too long for unix domain socket",
+        "the path of the socket for shared connections is too long for this system",
+        "Shorten it: ansible_control_path_dir=/tmp/cp, or ANSIBLE_SSH_CONTROL_PATH_DIR=/tmp/cp.",
+    ),
+    _Trouble(
         r"host key verification failed|host key is known for|authenticity of host",
         "the host's key is not known yet, and unknown keys are refused",
         "ssh-keyscan {address} >> ~/.ssh/known_hosts and compare the fingerprint, or --host-key-checking accept-new.",
@@ -107,13 +112,13 @@ def _unreachable(host: Host, said: str) -> Finding:
         if re.search(trouble.pattern, said, re.IGNORECASE):
             message = f"Not reachable: {_filled(trouble.message, host)}."
             return error("reach", host.name, Text(message, seen, expected, _filled(trouble.fix, host)))
-    fix = f"Try the login by hand: ssh -v {quoted(_address(host))} true"
+    fix = f"Try the login by hand: ssh -v {quoted(host.address)} true"
     return error("reach", host.name, Text("Not reachable by ssh.", seen, expected, fix))
 
 
 def _filled(text: str, host: Host) -> str:
     """Put the host's address and, as far as the inventory has them, its user and SSH port into a text."""
-    address, user, port = _address(host), host.settings.get("user"), str(host.settings.get("port") or "22")
+    address, user, port = host.address, host.settings.get("user"), str(host.settings.get("port") or "22")
     login = quoted(f"{user}@{address}" if user else address)
     values = {
         "address": quoted(address),
@@ -127,7 +132,7 @@ def _changed_key(host: Host, said: str) -> Text:
     name = _CHANGED_NAME.search(said)
     file = _KNOWN_HOSTS.search(said)
     known_hosts = f"-f {quoted(file.group(1))} " if file else ""
-    known_as = quoted(name.group(1) if name else _address(host))
+    known_as = quoted(name.group(1) if name else host.address)
     fix = f"If the host was installed anew: ssh-keygen {known_hosts}-R {known_as}"
     message = "Not reachable: the host's key has changed; it was installed anew, or another host answers."
     return Text(message, "a changed host key", "the host key in known_hosts", fix)
@@ -151,7 +156,10 @@ def _forks(launch: Launch) -> list[Finding]:
     if not forks or forks >= nnodes:
         return []
     message = f"Ansible works on {forks} hosts at a time, so the {nnodes} ranks would start one after the other."
-    fix = f"ansible-playbook --forks {nnodes}, or ANSIBLE_FORKS={nnodes}, or Forks = {nnodes} in the AWX job template."
+    fix = (
+        f"Leave out --forks of the launcher, or give at least {nnodes}. In Ansible: ansible-playbook --forks {nnodes}, "
+        f"or ANSIBLE_FORKS={nnodes}, or Forks = {nnodes} in the AWX job template."
+    )
     return [error("forks", None, Text(message, f"forks = {forks}", f"forks >= {nnodes}", fix))]
 
 
@@ -166,10 +174,6 @@ def _not_probed(launch: Launch) -> list[Finding]:
                 fix = f"See what keeps the host from answering, or leave the check out: --skip-check {check}"
                 found.append(make(check, host.name, Text(message, reason, "an answer", fix)))
     return found
-
-
-def _address(host: Host) -> str:
-    return str(host.settings.get("address") or host.name)
 
 
 def _last_line(text: str) -> str:

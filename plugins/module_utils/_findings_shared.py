@@ -37,7 +37,7 @@ def _judge(launch: Launch) -> list[Finding]:
     hosts = [host for host in launch.told if host.settings.get("shared_data_path")]
     found: list[Finding] = []
     for host in hosts:
-        own = _missing(launch, host) or _not_mounted(launch, host) or _restricted(host)
+        own = _missing(launch, host) or _root(launch, host) or _not_mounted(launch, host) or _restricted(host)
         found += own
         if not any(finding["severity"] == "error" for finding in own):
             found += _same(launch, host)
@@ -55,7 +55,7 @@ def _missing(launch: Launch, host: Host) -> list[Finding]:
     if told["exists"] and told["is_dir"]:
         return []
     if told["exists"]:
-        fix = f"Move the file away and mount the shared file system there: {_mount_command(launch, path)}"
+        fix = f"Name the folder of the shared data: {option('shared_data_path', '/path')}"
         return [error("shared_path", host.name, Text(f"{path} is no folder.", "a file", "a mounted folder", fix))]
     if told["error"]:
         message = f"{path} cannot be looked at: {told['error']}."
@@ -63,6 +63,16 @@ def _missing(launch: Launch, host: Host) -> list[Finding]:
         return [error("shared_path", host.name, Text(message, told["error"], "a mounted folder", fix))]
     fix = f"sudo mkdir -p {quoted(path)} && {_mount_command(launch, path)}; {_elsewhere()}"
     return [error("shared_path", host.name, Text(f"{path} does not exist.", "missing", "a mounted folder", fix))]
+
+
+def _root(launch: Launch, host: Host) -> list[Finding]:
+    """Judge `/`, which is a mount on every host and yet its own; hosts without disks may share even that."""
+    if _told(host)["real_path"] != "/" or len(launch.hosts) == 1 or _proven(launch, host):
+        return []
+    path = _told(host)["path"]
+    fix = f"Name the folder of the shared data: {option('shared_data_path', '/path')}"
+    message = f"{path} is the file system of each host itself, and no shared one."
+    return [error("shared_path", host.name, Text(message, "/", "a folder that is the same on all hosts", fix))]
 
 
 def _not_mounted(launch: Launch, host: Host) -> list[Finding]:
@@ -110,7 +120,7 @@ def _same(launch: Launch, host: Host) -> list[Finding]:
     nonce = host.confirmed["nonce"]
     if not _told(first)["nonce_written"]:
         return _compared(launch, host)
-    if nonce["matches"]:
+    if nonce["matches"] or not _could_see(launch, host):
         return []
     if _told(host)["is_mount"] and not _told(first)["is_mount"]:
         # What is said of rank 0 explains it.
@@ -165,7 +175,12 @@ def _proven(launch: Launch, host: Host) -> bool:
 def _unproven(launch: Launch, host: Host) -> bool:
     """Tell whether nobody was asked yet who could have read it, so that nothing can be said of a plain folder."""
     readers = launch.told[1:] if host.name == launch.first.name else [host]
-    return not any(reader.confirmed for reader in readers)
+    return not any(_could_see(launch, reader) for reader in readers)
+
+
+def _could_see(launch: Launch, host: Host) -> bool:
+    """Tell whether this host looked for the file of rank 0 while it was surely there."""
+    return bool(host.confirmed and (host.confirmed["nonce"]["seen"] or not launch.is_cut_off))
 
 
 def _told(host: Host) -> dict[str, Any]:
@@ -187,7 +202,8 @@ def _mount_command(launch: Launch, path: str) -> str:
     """Return the command that mounts what another host has, with placeholders where no host has a network mount."""
     for host in launch.told:
         mount = _told(host)["mount"] or {}
-        if _told(host)["is_mount"] and str(mount.get("fstype", "")).startswith(_NETWORK_TYPES):
+        is_network = str(mount.get("fstype", "")).startswith(_NETWORK_TYPES)
+        if _told(host)["is_mount"] and is_network and mount["point"] != "/":
             return f"sudo mount -t {quoted(mount['fstype'])} {quoted(mount['source'])} {quoted(mount['point'])}"
     return f"sudo mount -t nfs4 SERVER:/EXPORT {quoted(path)}"
 

@@ -46,13 +46,13 @@ _EVIDENCE = ("log_markers", "evidence")
 _PROBE = (
     *("paths", "host", "files", "processes", "locks", "hello", "interface_names"),
     *("probe_tasks", "probe_programs", "probe_procs", "probe_mounts", "probe_storage", "probe_port"),
-    *("probe_network", "listener"),
+    *("probe_network", "listener_record", "listener"),
 )
 # What each entry needs, in the order in which the modules import each other. The loader is always the first.
 MODULES: dict[str, list[str]] = {
     "probe": [*_FIRST, *_PROBE, "probe_gpus", "probe_leftovers", "probe_madengine", "probe"],
-    "confirm": [*_FIRST, *_PROBE, "reach", "confirm"],
-    "start": [*_FIRST, *_RECORD, *_EVIDENCE, *_SUPERVISOR, "locks", "checkout", "start"],
+    "confirm": [*_FIRST, *_PROBE, "reach", "ways", "confirm"],
+    "start": [*_FIRST, *_RECORD, *_EVIDENCE, *_SUPERVISOR, "locks", "checkout", "listener_record", "start"],
     "follow": [*_FIRST, *_RECORD, *_EVIDENCE, "containers", "verify", "follow"],
     "verify": [*_FIRST, *_RECORD, "containers", "verify"],
     "stop": [*_FIRST, *_RECORD, "ladder", "containers", "stop"],
@@ -63,9 +63,10 @@ MODULES: dict[str, list[str]] = {
 class NodeCallError(Exception):
     """A call that gave no result.
 
-    `kind` is "no_python" (the host has none that is new enough), "bad_answer" (something else than the answer came
-    back; `message` has the end of it), "fault" (the node program failed unforeseen: no memory, an error of a file
-    server) or "node" (the node program refused; `message` and `hint` are its own). Only the last is a final word.
+    `kind` is "no_python" (the host has none that is new enough), "connection" (Ansible could not run it: a password
+    of sudo), "bad_answer" (something else than the answer came back; `message` has the end of it), "fault" (the node
+    program failed unforeseen: no memory, an error of a file server) or "node" (the node program refused; `message`
+    and `hint` are its own). Only the last is a final word.
     """
 
     def __init__(self, kind: str, message: str, hint: str = "") -> None:

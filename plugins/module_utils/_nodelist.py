@@ -130,6 +130,9 @@ def _parse_line(words: list[str]) -> list[Node]:
 
 def _parse_word(word: str) -> list[Node]:
     """Return the nodes of one word: [user@]name-with-ranges[:port] or [user@][IPv6][:port]."""
+    if "://" in word:
+        msg = f"{word!r} is a URL. Write only the host, user@host or host:port."
+        raise NodeListError(msg)
     login, at, rest = word.rpartition("@")
     user = _user(word, login) if at else None
     match = _IPV6.match(rest)

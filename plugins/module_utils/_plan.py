@@ -61,6 +61,7 @@ class Request:
     silence_timeout_s: int = 0
     max_restarts: int = 0
     fold: bool = False
+    show_ranks: str = "auto"
     share_hosts: bool = False
     additional_args: str = ""
     nnodes: int = 0
@@ -91,6 +92,19 @@ def make_plan(request: Request, hosts: list[HostInput], known_checks: tuple[str,
     plan["master_addr"] = request.master_addr or ordered[0].address
     plan["hosts"] = {host.name: asdict(HostPlan(rank, host.address)) for rank, host in enumerate(ordered)}
     return plan
+
+
+def node_rank_of(host: str, value: object) -> int | None:
+    """Return the rank that the inventory gives a host, None for none. Raises `PlanError` for what is no rank."""
+    if value is None:
+        return None
+    # A template gives text with ansible-core before 2.19.
+    if isinstance(value, bool) or not re.fullmatch(r"-?[0-9]+", str(value)):
+        message = f"node_rank of {host} is {value!r}, which is no whole number."
+        raise PlanError(
+            "node_rank", message, "Number the hosts 0, 1, 2 ..., each once, or give none of them a node_rank."
+        )
+    return int(str(value))
 
 
 def split_words(option: str, text: str) -> list[str]:
@@ -142,6 +156,19 @@ def _check_numbers(request: Request) -> None:
             raise PlanError(name, f"{name} is {value}.", "Give a number of seconds, 0 for none.")
     if request.max_restarts < 0:
         raise PlanError("max_restarts", f"max_restarts is {request.max_restarts}.", "Give a number, 0 for none.")
+    _check_detached(request)
+
+
+def _check_detached(request: Request) -> None:
+    """Refuse what only those who follow a run can do; nobody follows one that is left alone."""
+    for name in ("silence_timeout_s", "max_restarts"):
+        value = getattr(request, name)
+        if request.detach and value:
+            message = f"{name} is {value}, but nobody follows a detached run: its nodes keep the time limit alone."
+            hint = (
+                f"Leave {name} out, or do not detach. attach follows the run again, and the first failure ends it then."
+            )
+            raise PlanError(name, message, hint)
 
 
 def _ranked(request: Request, hosts: list[HostInput]) -> list[HostInput]:

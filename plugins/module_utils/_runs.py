@@ -102,6 +102,13 @@ def choose(wanted: str, seen: list[Seen]) -> str:
     raise _no_run(wanted, ids, seen)
 
 
+def latest(prefix: str, seen: list[Seen]) -> str:
+    """Return the id of the newest run whose id begins with `prefix`, one that goes on if there is; else `prefix`."""
+    found = [run for run in overview(seen) if run.run_id.startswith(prefix)]
+    going_on = [run for run in found if run.state == "running"]
+    return next((run.run_id for run in going_on + found), prefix)
+
+
 def _no_run(wanted: str, ids: list[str], seen: list[Seen]) -> ChoiceError:
     silent = [answer.host for answer in seen if answer.unreachable]
     if len(silent) == len(seen):

@@ -23,39 +23,41 @@ attributes:
   check_mode:
     support: none
   diff_mode:
-    support: none
+    support: full
+    details: Shows the script that was written, without the secret values.
 options:
-  plan:
-    description: The plan that M(madlaunch.multinode.launch_plan) returned.
-    type: dict
+  planned:
+    description: Name of the variable in which M(madlaunch.multinode.launch_plan) was registered.
+    type: str
     required: true
-  resolved:
-    description: The entry of this host in RV(madlaunch.multinode.preflight_report#module:hosts).
-    type: dict
+  probed:
+    description: Name of the variable in which M(madlaunch.multinode.preflight_probe) was registered.
+    type: str
     required: true
+  reported:
+    description: Name of the variable in which M(madlaunch.multinode.preflight_report) was registered.
+    type: str
+    required: true
+  resulted:
+    description:
+      - Name of the variable in which M(madlaunch.multinode.job_result) was registered, if there was an attempt before.
+      - It says which attempt this is, and how much is left of the time limit.
+    type: str
+    default: ""
   container_env_secret:
     description: More container environment, whose values are shown nowhere; see M(madlaunch.multinode.launch_plan).
     type: dict
     default: {}
-  attempt:
-    description: Which start of the whole gang this is, counted from 0.
-    type: int
-    default: 0
-  timeout_s:
-    description: Time limit in seconds in place of that of the plan; -1 for that of the plan.
-    type: int
-    default: -1
 extends_documentation_fragment:
   - madlaunch.multinode.attributes
-  - madlaunch.multinode.host
 """
 
 EXAMPLES = r"""
 - name: Start the ranks
   madlaunch.multinode.job:
-    plan: "{{ planned.plan }}"
-    host: "{{ settings }}"
-    resolved: "{{ reported.hosts[inventory_hostname] }}"
+    planned: planned
+    probed: probed
+    reported: reported
   register: started
 """
 
@@ -64,6 +66,14 @@ started:
   description: Whether the supervisor of the rank runs.
   type: bool
   returned: always
+attempt:
+  description: Which start of the whole gang this is, counted from 0.
+  type: int
+  returned: always
+node_state_dir:
+  description: Where the node keeps the state of runs; empty for the state directory of the login.
+  type: str
+  returned: always
 rank_dir:
   description: The run directory of the rank on the node.
   type: str
@@ -71,6 +81,10 @@ rank_dir:
 reason:
   description: Why the rank could not be started.
   type: str
+  returned: when not started
+never_there:
+  description: Whether it is certain that this launch has left nothing on the host.
+  type: bool
   returned: when not started
 stop_reason:
   description: Why the launch was being stopped already, so that the rank was not started.

@@ -23,26 +23,18 @@ attributes:
   diff_mode:
     support: none
 options:
-  plan:
-    description: The plan that M(madlaunch.multinode.launch_plan) returned.
-    type: dict
+  planned:
+    description: Name of the variable in which M(madlaunch.multinode.launch_plan) was registered.
+    type: str
     required: true
   started:
-    description: What M(madlaunch.multinode.job) returned for this host.
-    type: dict
-    required: true
-  node_state_dir:
-    description: Where the node keeps the state of runs; empty for the state directory of the login.
+    description: Name of the variable in which M(madlaunch.multinode.job) was registered.
     type: str
     required: true
   container_env_secret:
     description: Container environment whose values are masked in the lines and in the outcome; the raw log has them.
     type: dict
     default: {}
-  attempt:
-    description: Which start of the whole gang this is, counted from 0.
-    type: int
-    default: 0
 extends_documentation_fragment:
   - madlaunch.multinode.attributes
 """
@@ -50,9 +42,8 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: Follow the ranks until they end
   madlaunch.multinode.job_follow:
-    plan: "{{ planned.plan }}"
-    started: "{{ started }}"
-    node_state_dir: ""
+    planned: planned
+    started: started
   register: followed
 """
 

@@ -17,7 +17,7 @@ author:
   - The madlaunch contributors (@madlaunch)
 attributes:
   check_mode:
-    support: none
+    support: full
   diff_mode:
     support: none
 options:

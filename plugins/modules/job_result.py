@@ -73,4 +73,10 @@ outcome:
   description: The state of the run, the exit code, the first failure, the outcome per rank, and where the results lie.
   type: dict
   returned: always
+summary:
+  description:
+    - The same with the run id and the model, without the lines of the ranks but for those of the one that failed first.
+    - It is short enough to be handed on by M(ansible.builtin.set_stats).
+  type: dict
+  returned: when not restart
 """

@@ -32,6 +32,10 @@ options:
     description: Where the node keeps the state of runs; empty for the state directory of the login.
     type: str
     required: true
+  container_env_secret:
+    description: Container environment whose values are masked in the last lines.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - madlaunch.multinode.attributes
 """

@@ -17,7 +17,7 @@ author:
   - The madlaunch contributors (@madlaunch)
 attributes:
   check_mode:
-    support: none
+    support: full
   diff_mode:
     support: none
 options:
@@ -37,6 +37,10 @@ options:
     description: Why the run is stopped, for its record.
     type: str
     default: user
+  look_only:
+    description: Only look what is left of the run; nothing is ended.
+    type: bool
+    default: false
 extends_documentation_fragment:
   - madlaunch.multinode.attributes
 """
@@ -56,7 +60,7 @@ found:
   type: bool
   returned: when the host could look
 clean:
-  description: Whether nothing of the run is left, as seen after the stop.
+  description: Whether nothing of the run is left, as seen after the stop; in check mode, whether nothing runs now.
   type: bool
   returned: always
 processes_left:

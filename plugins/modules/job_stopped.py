@@ -29,6 +29,10 @@ options:
     description: Name of the variable in which M(madlaunch.multinode.job_stop) was registered.
     type: str
     required: true
+  outcome:
+    description: Outcome of a launch that was broken off; it is returned with what the stop saw.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - madlaunch.multinode.attributes
 """
@@ -42,6 +46,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+outcome:
+  description: The outcome of the launch, each rank with how it was stopped and whether its host is clean.
+  type: dict
+  returned: when an outcome was given
 clean:
   description: The hosts on which nothing of the run is left.
   type: list

@@ -64,6 +64,12 @@ options:
     description: Show a line that several ranks print within a second once; the logs hold every line.
     type: bool
     default: false
+  show_ranks:
+    description:
+      - The ranks whose lines are shown, like V(0,2-3) or V(all); the logs hold all of them.
+      - V(auto) is all of them, in AWX rank 0 alone unless lines are folded.
+    type: str
+    default: auto
   share_hosts:
     description: Run beside another run that has the same master port or the same GPUs.
     type: bool
@@ -73,7 +79,7 @@ options:
     type: str
     default: ""
   run_id:
-    description: Name of the run; empty to make one of the time.
+    description: Name of the run; empty to make one of the time, in AWX of the id of the job.
     type: str
     default: ""
   nnodes:

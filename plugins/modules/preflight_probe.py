@@ -11,8 +11,10 @@ module: preflight_probe
 short_description: Ask a host what a launch needs to know of it
 version_added: 0.1.0
 description:
-  - First exchange of the preflight. Gathers facts without judging them.
-  - On rank 0 it also writes a nonce on the shared path and opens a listener on the master port for a moment.
+  - The preflight's two exchanges with a host, which gather facts without judging them.
+  - In the first, rank 0 also writes a nonce on the shared path and opens a listener on the master port for a moment.
+  - In the second, each host reads the nonce on its own shared path and reaches rank 0 on the master port through the
+    chosen interface. It needs what rank 0 told in the first, so the hosts wait for it; they must all run at once.
 author:
   - The madlaunch contributors (@madlaunch)
 attributes:
@@ -21,13 +23,9 @@ attributes:
   diff_mode:
     support: none
 options:
-  plan:
-    description: The plan that M(madlaunch.multinode.launch_plan) returned.
-    type: dict
-    required: true
-  node_rank:
-    description: The rank of this host.
-    type: int
+  planned:
+    description: Name of the variable in which M(madlaunch.multinode.launch_plan) was registered.
+    type: str
     required: true
 extends_documentation_fragment:
   - madlaunch.multinode.attributes
@@ -37,8 +35,7 @@ extends_documentation_fragment:
 EXAMPLES = r"""
 - name: Ask every host what it has
   madlaunch.multinode.preflight_probe:
-    plan: "{{ planned.plan }}"
-    node_rank: "{{ planned.plan.hosts[inventory_hostname].node_rank }}"
+    planned: planned
     host: "{{ settings }}"
   register: probed
   ignore_unreachable: true
@@ -47,6 +44,10 @@ EXAMPLES = r"""
 RETURN = r"""
 facts:
   description: What the host has, as seen on the host.
+  type: dict
+  returned: when the host answered
+confirmed:
+  description: What the second exchange showed, as C(facts), C(error) or C(unreachable); empty if there was none.
   type: dict
   returned: when the host answered
 error:

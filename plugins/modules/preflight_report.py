@@ -30,10 +30,6 @@ options:
     description: Name of the variable in which M(madlaunch.multinode.preflight_probe) was registered.
     type: str
     required: true
-  confirmed:
-    description: Name of the variable in which M(madlaunch.multinode.preflight_confirm) was registered.
-    type: str
-    required: true
   container_env_secret:
     description: More container environment, whose values are shown nowhere; see M(madlaunch.multinode.launch_plan).
     type: dict
@@ -49,7 +45,6 @@ EXAMPLES = r"""
     plan: "{{ planned.plan }}"
     host: "{{ settings }}"
     probed: probed
-    confirmed: confirmed
   register: reported
   run_once: true
 """

@@ -18,6 +18,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ansible_collections.madlaunch.multinode.plugins.module_utils import _relay
 from ansible_collections.madlaunch.multinode.plugins.module_utils._outcome import BY_USER, with_cleanliness
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._playbook_process import (
+    is_playbook_gone,
+    playbook_pid,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 MAX_POLL_BYTES = 4 * 1024 * 1024
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 5.0
+# Where a poll can be interrupted when there is something to say to the host.
+LONGEST_INTERRUPTIBLE_WAIT_S = 28.0
 RETRY_PAUSE_S = 2.0
 # Without a lease a rank outlives its control node on purpose; this long it is looked for before it is given up.
 LOST_AFTER_WITHOUT_LEASE_S = 120.0
@@ -41,11 +47,26 @@ class NodeRefusedError(Exception):
     """The host answers, but it cannot say anything of the rank (its run directory is gone, for example)."""
 
 
+class PollInterruptedError(Exception):
+    """The poll was given up, because the rank is to be stopped."""
+
+
+class AbandonedError(Exception):
+    """The playbook that started this worker is gone; nobody would hear of an outcome."""
+
+
 class Node(Protocol):
     """The node program of one host. Raises `HostLostError` and `NodeRefusedError`."""
 
     def __call__(self, entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """Return what `entry` answers."""
+
+
+class Poll(Protocol):
+    """A call of `follow` that may wait for long. Raises `PollInterruptedError` besides what `Node` does."""
+
+    def __call__(self, arguments: dict[str, Any], must_end: Callable[[], bool]) -> dict[str, Any]:
+        """Return what `follow` answers, unless `must_end` becomes true meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -131,18 +152,33 @@ class Follower:
     sleep: Callable[[float], None] = time.sleep
     wall_clock: Callable[[], float] = time.time
     show_lines: Callable[[list[str]], None] | None = None
+    # A poll that can be given up; then an idle rank is asked more seldom.
+    poll: Poll | None = None
+    # Seconds from one poll to the next at least: where the screen takes only so many texts, each holds more lines.
+    poll_every_s: float = 0.0
+    playbook_pid: int = field(default_factory=playbook_pid)
     _lines: _relay.LineSplitter = field(default_factory=_relay.LineSplitter)
     _wait_s: float = FIRST_WAIT_S
     _lost_since_s: float | None = None
+    _polled_at_s: float = float("-inf")
     _stop_request: dict[str, Any] | None = None
     _stop_answer: dict[str, Any] | None = None
 
     def run(self) -> Ending:
-        """Poll until the rank has ended and all its bytes are here, or its host has been lost for too long."""
+        """Poll until the rank has ended and all its bytes are here, or its host has been lost for too long.
+
+        Raises `AbandonedError` when ansible-playbook was killed: it would go on renewing the lease of a run that nobody
+        watches.
+        """
         self._live()
         while True:
+            if is_playbook_gone(self.playbook_pid):
+                message = "ansible-playbook has gone; the lease ends the rank"
+                raise AbandonedError(message)
             try:
                 ending = self._round()
+            except PollInterruptedError:
+                continue
             except HostLostError as error:
                 ending = self._lost(str(error))
             except NodeRefusedError as error:
@@ -157,8 +193,9 @@ class Follower:
         return replace(ending, clean=self.clear(0.0 if self._lost_since_s is not None else self.rank.lost_after_s))
 
     def _round(self) -> Ending | None:
+        self._pace()
         self._obey_stop()
-        answer = self.node("follow", self._poll_arguments())
+        answer = self._polled()
         offset_s = answer["now_s"] - self.wall_clock() if "now_s" in answer else None
         if self._lost_since_s is not None:
             self._say(f"connected again after {self.clock() - self._lost_since_s:.0f} s")
@@ -173,6 +210,18 @@ class Follower:
         status = self._with_our_reason(answer["status"])
         return Ending(status, answer["results"], "", self._stop_request, self._stop_answer, clean, offset_s)
 
+    def _polled(self) -> dict[str, Any]:
+        arguments = self._poll_arguments()
+        if self.poll is None or self._stop_request is not None:
+            return self.node("follow", arguments)
+        return self.poll(arguments, self.gang.has_stop)
+
+    def _pace(self) -> None:
+        early_s = self._polled_at_s + self.poll_every_s - self.clock()
+        if early_s > 0:
+            self.sleep(early_s)
+        self._polled_at_s = self.clock()
+
     def _with_our_reason(self, status: dict[str, Any]) -> dict[str, Any]:
         """Return the status with the reason of our stop where the node's full disk had no room to record it."""
         recorded = str(status.get("stop_reason") or "")
@@ -186,6 +235,13 @@ class Follower:
             return seen
         # A supervisor that was killed, or a container that outlived its madengine: nobody else will end it.
         return self.clear(self.rank.lost_after_s) or seen
+
+    def look(self) -> dict[str, Any] | None:
+        """Return what there is of the run on the host, None if it did not answer. Nothing is ended."""
+        try:
+            return self.node("verify", self.rank.place)
+        except (HostLostError, NodeRefusedError):
+            return None
 
     def clear(self, patience_s: float) -> dict[str, Any] | None:
         """End what is left of the rank; return what the node saw, None if it did not answer within `patience_s`.
@@ -219,7 +275,10 @@ class Follower:
 
     def _take(self, data: bytes) -> None:
         # A rank that prints is asked often, one that is silent seldom: an idle host must cost next to nothing.
-        self._wait_s = FIRST_WAIT_S if data else min(LONGEST_WAIT_S, self._wait_s * 1.5)
+        # Nor is a silence noticed while a poll waits.
+        seldom = self.poll is not None and self._stop_request is None and not self.rank.silence_timeout_s
+        longest_s = LONGEST_INTERRUPTIBLE_WAIT_S if seldom else LONGEST_WAIT_S
+        self._wait_s = FIRST_WAIT_S if data else min(longest_s, self._wait_s * 1.5)
         self.log.append(data)
         if data:
             self._live()

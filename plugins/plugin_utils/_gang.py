@@ -28,7 +28,7 @@ class ControlDir:
     def __init__(self, log_dir: Path, attempt: int = 0) -> None:
         self.path = log_dir / "control"
         self._gang_stop = f"stop.{attempt}"
-        self._arrived = self.path / f"arrived.{attempt}"
+        self._arrived = f"arrived.{attempt}"
         self._life = self.path / f"life.{attempt}"
 
     def create(self) -> None:
@@ -50,33 +50,53 @@ class ControlDir:
 
     def arrive(self) -> None:
         """Count one more rank as started, or as one that will not be."""
-        with suppress(OSError), self._arrived.open("ab") as stream:
+        self.count(self._arrived)
+
+    def arrived(self) -> int:
+        """Return how many ranks were counted."""
+        return self.counted(self._arrived)
+
+    def count(self, name: str) -> None:
+        """Add one to the count of that name."""
+        with suppress(OSError), (self.path / name).open("ab") as stream:
             fcntl.flock(stream, fcntl.LOCK_EX)
             # The size is the count; growing so takes no room, should the disk be full.
             stream.truncate(stream.seek(0, os.SEEK_END) + 1)
 
-    def arrived(self) -> int:
-        """Return how many ranks were counted."""
+    def counted(self, name: str) -> int:
+        """Return the count of that name."""
         try:
-            return self._arrived.stat().st_size
+            return (self.path / name).stat().st_size
         except OSError:
             return 0
+
+    def tell(self, name: str, value: dict[str, Any]) -> str:
+        """Leave a value for the other workers, once; return '' or why they will not get it."""
+        text = json.dumps(value, separators=(",", ":"))
+        try:
+            self._write_once(name, text)
+        except OSError:
+            return self._name_once(name, text)
+        return ""
+
+    def told(self, name: str) -> dict[str, Any] | None:
+        """Return the value of that name, None as long as nobody told it."""
+        return self._read(name)
 
     def request_stop(self, reason: str, culprit: dict[str, Any]) -> str:
         """Ask all ranks to stop; the first request stays as it is, later ones change nothing.
 
         Return '' or, if the others cannot be asked, `path: reason`.
         """
-        text = json.dumps({"reason": reason, **culprit}, separators=(",", ":"))
-        try:
-            self._write_once(self._gang_stop, text)
-        except OSError:
-            return self._name_once(self._gang_stop, text)
-        return ""
+        return self.tell(self._gang_stop, {"reason": reason, **culprit})
 
     def stop_request(self) -> dict[str, Any] | None:
         """Return the request to stop: `reason`, and `host` and `node_rank` of the rank that caused it."""
         return self._read(self._gang_stop) or self.user_request()
+
+    def has_stop(self) -> bool:
+        """Tell whether anybody asked, for those who look often: it opens no file."""
+        return any(os.path.lexists(self.path / name) for name in ("stop", self._gang_stop))
 
     def user_request(self) -> dict[str, Any] | None:
         """Return the request of a person to end the run, which also forbids to start it again."""

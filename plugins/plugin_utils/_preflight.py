@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the madlaunch contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the three preflight actions share.
+"""What the preflight actions share.
 
 Private to the collection.
 """
@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-# How long rank 0's listener waits for the other ranks. They all come within one task of the playbook.
-RENDEZVOUS_WAIT_S = 20.0
+from ansible_collections.madlaunch.multinode.plugins.module_utils.node.interface_names import SETTINGS
+
+# How long rank 0's listener waits for the other ranks. They all come once they have been probed.
+_RENDEZVOUS_WAIT_S, _RENDEZVOUS_WAIT_PER_HOST_S = 20.0, 0.25
 
 PLAN_KEYS = (
     "run_id",
@@ -34,20 +36,25 @@ def in_waves(plan: dict[str, Any]) -> bool:
 
 def probe_arguments(plan: dict[str, Any], host: dict[str, Any], node_rank: int) -> dict[str, Any]:
     """Return the arguments that probe and confirm of the node program have in common."""
+    wait_s = _RENDEZVOUS_WAIT_S + _RENDEZVOUS_WAIT_PER_HOST_S * len(plan["hosts"])
     arguments: dict[str, Any] = {"node_rank": node_rank, "state_dir": host["node_state_dir"]}
+    arguments["rendezvous_wait_s"] = wait_s
     arguments.update({key: plan[key] for key in PLAN_KEYS})
     arguments.update({key: host[key] for key in HOST_KEYS})
     return arguments
 
 
-def leaving_interface(host: dict[str, Any], facts: dict[str, Any]) -> str:
-    """Return the interface by which a rank leaves for the rendezvous ('' when the system shall choose)."""
-    for name in ("nccl_interface", "gloo_interface"):
-        if host[name] == "auto":
-            return str(facts.get("master_interface") or "")
-        if host[name]:
-            return str(host[name])
-    return ""
+def training_interfaces(host: dict[str, Any], facts: dict[str, Any]) -> dict[str, str]:
+    """Return the interfaces that the training of a rank will use, by setting ('' when the system shall choose)."""
+    return {name: resolved_interface(host[name], facts) for name in SETTINGS}
+
+
+def master_told(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return what the other ranks have to know of the facts of rank 0."""
+    listener = (facts.get("master") or {}).get("listener")
+    machine = {name: facts.get(name) for name in ("boot_id", "network")}
+    nonce_written = bool((facts.get("shared") or {}).get("nonce_written"))
+    return {"listener": listener, "machine": machine, "nonce_written": nonce_written}
 
 
 def resolved_interface(wanted: str, facts: dict[str, Any]) -> str:

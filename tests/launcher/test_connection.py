@@ -77,7 +77,7 @@ def test_jump_host_when_given_then_ssh_goes_through_it_with_the_same_key_and_nev
     """The jump host gets the key and the host key mode, which ``ssh -J`` would not give it."""
     settings = settle(jump_host="u@gate:2222", ssh_args="-F none")
     assert _settled_ssh(settings, Path("/k/my key"))["proxycommand"] == (
-        f"ssh -o StrictHostKeyChecking=accept-new {ALIVE} -o BatchMode=yes -o ControlPath=none "
+        f"ssh -S none -o StrictHostKeyChecking=accept-new {ALIVE} -o BatchMode=yes "
         "-o 'IdentityFile=\"/k/my key\"' -o IdentitiesOnly=yes -p 2222 -l u -W '[%h]:%p' -- gate"
     )
 

@@ -155,7 +155,6 @@ def _planned() -> Translator:
             [TaskFailed("a", "Do it", "madlaunch.multinode.x", "disk full")],
             id="start refused",
         ),
-        pytest.param(_task({"kind": "confirm"}), [], id="confirm"),
         pytest.param(_task({"kind": "of a later version"}), [], id="unknown kind"),
         pytest.param(_task(None, msg="fine"), [], id="other task"),
         pytest.param(

@@ -47,6 +47,13 @@ BAD_LISTS = {
     "huge-product": ("n[1-64][1-65]", "entry 1: 'n[1-64][1-65]' stands for more than 4096 hosts"),
     "huge-together": ("a[1-4000],b[1-97]", "more than 4096 hosts are named"),
     "bare-ipv6": ("::1", "entry 1: '::1' looks like an IPv6 address: write it in brackets, [::1]"),
+    "ipv6-not-closed": ("[::1", "entry 1: '[::1' looks like an IPv6 address: write it in brackets, [::1]"),
+    "ipv6-not-opened": ("::1]", "entry 1: '::1]' looks like an IPv6 address: write it in brackets, [::1]"),
+    "url": ("http://a", "entry 1: 'http://a' looks like a URL: write host, user@host or host:port"),
+    "url-with-login": (
+        "ssh://u@a:22",
+        "entry 1: 'ssh://u@a:22' looks like a URL: write host, user@host or host:port",
+    ),
     "bad-ipv6": ("[::g]", "entry 1: '::g' is not an IPv6 address"),
     "bad-ipv4": ("192.0.2.300", "entry 1: '192.0.2.300' is not an IPv4 address"),
     "port-zero": ("a:0", "entry 1: '0' is not a port"),

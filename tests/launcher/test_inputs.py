@@ -43,9 +43,12 @@ def test_key_when_named_from_home_then_is_expanded(tmp_path: Path, monkeypatch: 
         (("absent", None, 0), "'{path}' cannot be read: No such file or directory", "correct --ssh-key;"),
         (("open", KEY, 0o644), "others can read '{path}' (mode 0644), so ssh refuses it", "chmod 600 {path}"),
         (("id.pub", "ssh-rsa AAAA\n", 0o600), "'{path}' is the public half of a key", "name the private half"),
+        (("id.ppk", "PuTTY-User-Key-File-3: x\n", 0o600), "'{path}' is a key of PuTTY", "puttygen {path} -O private"),
+        (("readme", "my key\n", 0o600), "'{path}' holds no private key", "correct --ssh-key;"),
+        (("empty", "", 0o600), "'{path}' holds no private key", "correct --ssh-key;"),
         (("a%h", KEY, 0o600), "the path '{path}' contains '%', which ssh would not take as it is", "move the key"),
     ],
-    ids=["missing", "permissions", "public", "percent"],
+    ids=["missing", "permissions", "public", "putty", "text", "empty", "percent"],
 )
 def test_key_when_ssh_could_not_use_it_then_refused_before_anything(
     tmp_path: Path, file: tuple[str, str | None, int], problem: str, next_step: str

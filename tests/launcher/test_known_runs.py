@@ -68,7 +68,7 @@ def test_settings_of_when_asked_for_a_verb_then_has_only_what_means_something_to
     common = {row.name for row in settings_of("list")}
     own = {verb: {row.name for row in settings_of(verb)} - common for verb in VERBS if verb not in {"run", "render"}}
     assert {verb: own[verb] for verb in ("status", "logs", "stop", "collect", "list")} == {
-        "status": {"run_id"},
+        "status": {"run_id", "env_file"},
         "logs": {"run_id", "follow", "rank", "tail", "env_file"},
         "stop": {"run_id", "grace_s"},
         "collect": {"run_id", "log_dir", "env_file"},

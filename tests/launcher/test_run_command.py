@@ -93,6 +93,7 @@ def test_environment_when_the_user_has_settings_keeps_only_the_harmless_ones() -
         "ANSIBLE_ASK_VAULT_PASS": "0",
         "ANSIBLE_BECOME_ASK_PASS": "0",
         "ANSIBLE_ENABLE_TASK_DEBUGGER": "0",
+        "ANSIBLE_INJECT_FACT_VARS": "0",
         "ANSIBLE_RETRY_FILES_ENABLED": "0",
     }
 

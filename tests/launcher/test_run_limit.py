@@ -35,3 +35,17 @@ def test_play_when_the_limit_matches_in_part_keeps_the_warning(tmp_path: Path) -
     events = list(Play(small.request(tmp_path, limit="a,nope"), root).events())
     (note,) = [event for event in events if isinstance(event, Note) and event.level == "warning"]
     assert "Could not match supplied host pattern" in note.text
+
+
+def test_play_when_the_inventory_cannot_be_read_says_so_and_not_that_it_is_empty(tmp_path: Path) -> None:
+    """What Ansible says of the reason stays on the screen; the error names the file."""
+    root = small.make(tmp_path / "clone", small.task(answer={"kind": "probe"}))
+    broken = tmp_path / "my cluster.yml"
+    broken.write_text("all:\n  hosts: [\n")
+    told: list[Event] = []
+    play = Play(small.request(tmp_path, limit="a", inventory={}, inventory_sources=(str(broken),)), root).events()
+    with pytest.raises(UsageError) as caught:
+        told.extend(play)
+    assert caught.value.problem == f"the inventory {broken} could not be read; the lines above say why"
+    assert f"ansible-inventory -i '{broken}' --graph" in caught.value.next_step
+    assert any("YAML parsing failed" in event.text for event in told if isinstance(event, Note))

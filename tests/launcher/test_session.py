@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +15,11 @@ import pytest
 
 from madlaunch import runs, session
 from madlaunch.answers import Plan
+from madlaunch.answers_known import StopFacts
 from madlaunch.errors import LauncherError
-from madlaunch.events import Event, Note, OutputLines, PlanMade, PlayEnded, PreflightDone
-from madlaunch.request import ConsoleOptions
+from madlaunch.events import Event, Note, OutputLines, PlanMade, PlayEnded, PreflightDone, RankStarted
+from madlaunch.events_known import RunStopped
+from madlaunch.request import ConsoleOptions, PlayRequest
 from madlaunch.run import Play
 from madlaunch.session import Session, run_session
 from tests.launcher import small_collection as small
@@ -330,3 +333,44 @@ def test_session_when_it_starts_records_what_it_will_do(tmp_path: Path) -> None:
     Session(small.request(tmp_path, inventory=inventory), small.job(tmp_path), Screen(PreflightDone, look)).run(play)
     assert seen[0].inventory == {"all": {"vars": {"ansible_password": "********"}}}
     assert (seen[0].ended_at_s, seen[0].exit_code, seen[0].model) == (None, None, "tiny")
+
+
+STARTED = RankStarted("a", 0, "madengine run", "/r")
+
+
+def _dies(tmp_path: Path, screen: Screen, *of_stop: Event, error: LauncherError | None = None) -> list[PlayRequest]:
+    """Run a session whose playbook dies while a rank runs; return the requests of the plays that follow."""
+    asked: list[PlayRequest] = []
+
+    def play_of(request: PlayRequest) -> Scripted:
+        asked.append(request)
+        return Scripted(*of_stop, PlayEnded(0, canceled=False), error=error)
+
+    plan = PlanMade(Plan.from_mapping(small.plan(tmp_path, "a")))
+    request = replace(small.request(tmp_path), extra_vars={"run_id": "run-1", "grace_s": 3, "model": "tiny"})
+    play = Scripted(plan, RUNNING, STARTED, PlayEnded(-9, canceled=False))
+    assert Session(request, small.job(tmp_path), screen, play_of).run(play) == 5
+    return asked
+
+
+def test_session_when_its_playbook_dies_then_stops_the_ranks_and_tells_what_is_left(tmp_path: Path) -> None:
+    """The launcher that is still there does not leave the ranks to their leases."""
+    screen = Screen()
+    facts = StopFacts("run-1", found=True, clean=("a",), left={}, unverified={})
+    asked = _dies(tmp_path, screen, RunStopped(facts))
+    assert [(one.playbook, one.extra_vars) for one in asked] == [("stop.yml", {"run_id": "run-1", "grace_s": 3})]
+    assert screen.notes == ["error: ansible-playbook ended without a verdict: stopping every rank"]
+    assert screen.outcome is not None
+    assert [(rank.state, rank.clean) for rank in screen.outcome.ranks] == [("lost", True)]
+    assert screen.outcome.reason == "the playbook ended without a verdict; the ranks were stopped by the launcher"
+    assert runs.read_record(tmp_path).outcome == screen.outcome
+
+
+def test_session_when_its_playbook_dies_and_nothing_can_be_stopped_then_says_so(tmp_path: Path) -> None:
+    """The second playbook may die of what the first one died of."""
+    screen = Screen()
+    _dies(tmp_path, screen, error=LauncherError("no memory"))
+    assert screen.notes[-1] == "error: no memory"
+    assert screen.outcome is not None
+    assert [(rank.state, rank.clean) for rank in screen.outcome.ranks] == [("lost", None)]
+    assert screen.outcome.reason.endswith("; nobody could stop the ranks and look")

@@ -13,12 +13,10 @@ import os
 import time
 from typing import Any
 
-from . import hello, listener, probe_port, reach
-from .interface_names import matching_nccl
+from . import hello, listener, listener_record, locks, probe_port, reach, ways
 from .paths import from_home
-from .probe_network import interface_of, interfaces, resolve
 from .probe_storage import nonce_name
-from .probe_tasks import run_one
+from .probe_tasks import Task, run_all, run_one
 from .processes import is_running
 
 _NONCE_S = 6.0
@@ -38,7 +36,7 @@ def main(args: dict[str, Any]) -> dict[str, Any]:
     start_s = time.time()
     facts: dict[str, Any] = {"schema": 1, "nonce": _nonce(args)}
     facts["rendezvous"] = _rendezvous(args)
-    facts.update(_gather(args) if args["node_rank"] == 0 else {"peers_seen": None, "port_free": None})
+    facts.update(_gather(args) if args["node_rank"] == 0 else {"peers_seen": None, "port_free": None, "taken_by": None})
     facts["clock"] = {"start_s": start_s, "end_s": time.time()}
     return facts
 
@@ -70,90 +68,102 @@ def _read(path: str) -> tuple[str | None, str | None]:
 
 
 def _rendezvous(args: dict[str, Any]) -> dict[str, Any]:
-    """Return {"tried", "ok", "kind", "error", "address", "interface", "elapsed_s"} of the way to rank 0.
-
-    `interface` is None for the way that the system's routes take, which the rendezvous will take too.
-    """
-    unknown = dict.fromkeys(("error", "address", "interface"))
-    untried = {"tried": False, "ok": False, "kind": "", **unknown, "elapsed_s": 0.0}
+    """Return {"tried", "failures", "elapsed_s"} of the ways to rank 0; see `_failure`."""
+    untried = {"tried": False, "failures": [], "elapsed_s": 0.0}
     there = args["listener"] or {}
     if args["node_rank"] == 0 or not there.get("port") or "rendezvous" in args["skip_checks"]:
         return untried
     began = time.monotonic()
-    outcome = run_one(lambda: _reach(args, there), 2 * _TRY_S + _RESOLVE_MARGIN_S)
-    facts = outcome.value or {"ok": False, "kind": "other", "error": outcome.error}
-    return {**untried, "tried": True, **facts, "elapsed_s": round(time.monotonic() - began, 3)}
+    outcome = run_one(lambda: _reach(args, there), 3 * _TRY_S + _RESOLVE_MARGIN_S)
+    failures = [_failure(None, "other", outcome.error)] if outcome.error else outcome.value
+    return {"tried": True, "failures": failures, "elapsed_s": round(time.monotonic() - began, 3)}
 
 
-def _reach(args: dict[str, Any], there: dict[str, Any]) -> dict[str, Any]:
-    """Go the ways one after the other; the last one says `done`, and after a failure nothing more is expected of us."""
-    try:
-        ways = _ways(args, there)
-    except (OSError, UnicodeError) as error:
-        return {"ok": False, "kind": "resolve", "error": str(error)}
-    nonce, rank, facts = args["nonce"], args["node_rank"], {}
-    for way in ways:
-        line = hello.hello(nonce, rank, "done" if way is ways[-1] else "more")
-        result = reach.go(way, line, nonce, rank, min(_TRY_S, args["rendezvous_wait_s"]))
-        facts = {"ok": not result.kind, **result._asdict(), "address": way.address, "interface": way.interface}
-        if result.kind:
-            _give_up(ways[0], nonce, rank)
-            break
+def _failure(planned: ways.Planned | None, kind: str, error: str | None) -> dict[str, Any]:
+    """Return {"kind", "error", "address", "interface", "settings"}.
+
+    `interface` is None for the way that the system's routes take; otherwise `settings` are those that ask for it.
+    """
+    facts: dict[str, Any] = {"kind": kind, "error": error, "address": None, "interface": None, "settings": []}
+    if planned is not None:
+        way = planned.way
+        facts.update(address=way.address, interface=way.interface, settings=list(planned.settings))
     return facts
 
 
-def _give_up(way: reach.Way, nonce: str, rank: int) -> None:
-    """Tell rank 0, if it can be told at all, not to wait for this rank."""
-    reach.go(way, hello.hello(nonce, rank, "failed"), nonce, rank, 0.5)
+def _reach(args: dict[str, Any], there: dict[str, Any]) -> list[dict[str, Any]]:
+    """Go all ways and return those that failed; at last rank 0 hears whether to count on this rank.
 
-
-def _ways(args: dict[str, Any], there: dict[str, Any]) -> list[reach.Way]:
-    """Return the way to the master address, and the one from the training's interface to that of rank 0.
-
-    The two are often the same; they differ where the master address is in a management network. An address of this very
-    machine is not reached through any interface (several ranks on one machine, in tests).
+    First the way of the system's routes, then those through interfaces, at the same time: a way that is blocked takes
+    as long as all of them may.
     """
-    port = there["port"]
-    plain = reach.Way(_preferred(resolve(args["master_addr"])), port, None, ())
-    found = interfaces()
-    name = next(iter(matching_nccl(args["interface"] or "", list(found))), None)
-    sources = tuple(address for address in found[name]["addresses"] if not address.startswith("fe80:")) if name else ()  # type: ignore[attr-defined]
-    target = _same_family(there.get("targets") or [plain.address], sources)
-    # An interface that is down has a finding of its own.
-    if name is None or not found[name]["up"] or target is None or interface_of(target, found) is not None:
-        return [plain]
-    return [plain, reach.Way(target, port, name, sources)]
+    try:
+        plain, *others = ways.planned(args, there)
+    except (OSError, UnicodeError) as error:
+        return [_failure(None, "resolve", str(error))]
+    failures = [_failure(one, "itself", None) for one in others if one.leads_home]
+    others = [one for one in others if not one.leads_home]
+    last = not others and not failures
+    failed = _gone(args, plain, "done" if last else "more")
+    if last and not failed:
+        return []
+    if failed:
+        # An interface that leads to rank 0 all the same would be tried in vain: the rendezvous takes this way.
+        failures = [*failed, *failures]
+    else:
+        tasks = {
+            str(number): Task(lambda one=one: _gone(args, one, "more"), _TRY_S + _RESOLVE_MARGIN_S)  # type: ignore[misc]
+            for number, one in enumerate(others)
+        }
+        for one, outcome in zip(others, run_all(tasks).values()):
+            failures += [_failure(one, "other", outcome.error)] if outcome.error else outcome.value
+    # If rank 0 cannot even be told not to wait, it will notice.
+    word, wait_s = ("failed", 0.5) if failures else ("done", _TRY_S)
+    reach.go(plain.way, hello.hello(args["nonce"], args["node_rank"], word), args["nonce"], args["node_rank"], wait_s)
+    return failures
 
 
-def _preferred(addresses: list[str]) -> str:
-    """Return the address that is tried: IPv4 first, as in the stores of PyTorch and GLOO."""
-    return next((address for address in addresses if ":" not in address), addresses[0])
-
-
-def _same_family(targets: list[str], sources: tuple[str, ...]) -> str | None:
-    kinds = {":" in source for source in sources}
-    return next((target for target in sorted(targets, key=lambda one: ":" in one) if (":" in target) in kinds), None)
+def _gone(args: dict[str, Any], planned: ways.Planned, word: str) -> list[dict[str, Any]]:
+    """Go one way, with this word for rank 0; return the failure, if it is one."""
+    nonce, rank = args["nonce"], args["node_rank"]
+    wait_s = min(_TRY_S, args["rendezvous_wait_s"])
+    result = reach.go(planned.way, hello.hello(nonce, rank, word), nonce, rank, wait_s)
+    return [_failure(planned, result.kind, result.error)] if result.kind else []
 
 
 def _gather(args: dict[str, Any]) -> dict[str, Any]:
-    """Wait for the ranks, end the listener; return {"peers_seen", "port_free"}, None where there was no listener."""
+    """Wait for the ranks and end the listener.
+
+    Return {"peers_seen", "port_free"}, None where there was no listener, and "taken_by": None as it should be, else the
+    run that took the port away from this preflight, '' where nobody says so.
+    """
     there = args["listener"] or {}
     if not there.get("port"):
         if there:
             # It only keeps the nonce, and nobody can tell it that all have read it.
             listener.dismiss({"pid": there["pid"], "start_ticks": there["start_ticks"]})
-        return {"peers_seen": None, "port_free": None}
-    identity = {"pid": there["pid"], "start_ticks": there["start_ticks"]}
+        return {"peers_seen": None, "port_free": None, "taken_by": None}
+    identity, port = {"pid": there["pid"], "start_ticks": there["start_ticks"]}, there["port"]
     limit_s = args["rendezvous_wait_s"] + _RESOLVE_MARGIN_S
-    seen = run_one(lambda: _wait_for_peers(args, there["port"], identity), limit_s).value
-    listener.end_process(identity)
-    return {"peers_seen": seen, "port_free": _free_again(there["port"])}
+    told = run_one(lambda: _wait_for_peers(args, port, identity), limit_s).value or {"done": None, "heard": True}
+    listener_record.end_process(identity)
+    is_free = _free_again(port)
+    cut_off = not (told["heard"] and is_free)
+    return {"peers_seen": told["done"], "port_free": is_free, "taken_by": _taken_by(args, port) if cut_off else None}
 
 
-def _wait_for_peers(args: dict[str, Any], port: int, identity: dict[str, int]) -> list[int] | None:
-    """Ask the listener until every other rank came or gave up; then let it finish. None if it was never heard.
+def _taken_by(args: dict[str, Any], port: int) -> str:
+    """Return the other run that has the port now, for its preflight or for its job; '' if none says so."""
+    other = listener_record.recorded(listener_record.path_of(args["state_dir"], port), port) or {}
+    held = [lock["run_id"] for lock in locks.held(args["state_dir"]) if lock["alive"] and lock["key"] == f"port-{port}"]
+    return str(next(iter([other["run_id"]] if other else held), ""))
 
-    A listener that does not answer at once, on a busy host, is asked again as long as it lives.
+
+def _wait_for_peers(args: dict[str, Any], port: int, identity: dict[str, int]) -> dict[str, Any]:
+    """Ask the listener until every other rank came or gave up; then let it finish.
+
+    Return {"done", "heard"}: the ranks that came, None if it was never heard, and whether it lived to the end. A
+    listener that does not answer at once, on a busy host, is asked again as long as it lives.
     """
     now_s = last_came_s = time.monotonic()
     deadline_s = now_s + args["rendezvous_wait_s"]
@@ -168,8 +178,9 @@ def _wait_for_peers(args: dict[str, Any], port: int, identity: dict[str, int]) -
             now_came = len({*done, *told["failed"]})
             came, last_came_s = now_came, now_s if now_came > came else last_came_s
         time.sleep(_POLL_S)
+    lives = is_running(identity)
     last = _ask(args, port, "finish")
-    return last["done"] if last else done
+    return {"done": last["done"] if last else done, "heard": lives}
 
 
 def _ask(args: dict[str, Any], port: int, word: str) -> dict[str, list[int]] | None:

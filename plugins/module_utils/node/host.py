@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import os
+from typing import Dict
+
+Machine = Dict[str, str]
 
 
 def hostname() -> str:
@@ -16,6 +19,19 @@ def hostname() -> str:
 def boot_id() -> str:
     """Return the id that the kernel made up at this boot, '' where /proc does not have it."""
     return _first_line("/proc/sys/kernel/random/boot_id")
+
+
+def network_id() -> str:
+    """Return what names the network stack of this process: one machine may have several, one for each container."""
+    try:
+        return os.readlink("/proc/self/ns/net")
+    except OSError:
+        return ""
+
+
+def machine() -> Machine:
+    """Return {"boot_id", "network"}: two ranks for which both are the same share one machine and its addresses."""
+    return {"boot_id": boot_id(), "network": network_id()}
 
 
 def machine_id() -> str:

@@ -10,6 +10,13 @@ prefix: who writes eth1 does not mean eth10.
 
 from __future__ import annotations
 
+SETTINGS = ("nccl_interface", "gloo_interface")
+
+
+def matching(setting: str, value: str, names: list[str]) -> list[str]:
+    """Return those of `names` that the value of this one of `SETTINGS` selects."""
+    return (matching_nccl if setting == "nccl_interface" else matching_gloo)(value, names)
+
 
 def matching_nccl(setting: str, names: list[str]) -> list[str]:
     """Return those of `names` that NCCL_SOCKET_IFNAME=`setting` selects, in its order (`^`: in theirs)."""

@@ -4,7 +4,8 @@
 """A listener on the master port for the moment of the preflight, in a process of its own on rank 0.
 
 It proves to every rank that it reached rank 0 of this launch, and keeps the nonce file of the shared path until all
-have read it. It ends when rank 0 asks for it, and by itself after its lifetime, should the control node be gone.
+have read it. It ends when rank 0 asks for it, when a later preflight wants the port (see `listener_record`), and by
+itself after its lifetime, should the control node be gone.
 """
 
 from __future__ import annotations
@@ -17,17 +18,15 @@ import signal
 import socket
 import struct
 import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from . import hello
-from .files import read_json
 from .probe_tasks import detach_stdio
 from .processes import Process, is_running, look, myself, send
 
 _CONNECTION_S = 10.0
 _TICK_S = 0.5
 _LAST_WORDS_S = 2.0
-_KILL_WAIT_S = 2.0
 # All hosts read the nonce in one task of the playbook: the last one long before this.
 _DISMISSED_S = 10.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -137,8 +136,8 @@ class Listener:
 class Duty(NamedTuple):
     """What a detached listener is told.
 
-    `record` is a file in which it names itself as long as it lives, for another preflight that wants the same port, ''
-    for none; `nonce_path` is the file that it removes in the end.
+    `record` is a file in which it names itself as long as it lives, for another preflight of the same port (see
+    `listener_record`), '' for none; `nonce_path` is the file that it removes in the end.
     """
 
     run_id: str
@@ -164,33 +163,10 @@ def start(server: socket.socket | None, duty: Duty) -> dict[str, int]:
     return process.to_json()
 
 
-def recorded(record: str, port: int) -> dict[str, Any] | None:
-    """Return {"pid", "start_ticks", "port", "run_id", "busy_until_s"} of this login's listener on `port` if it lives.
-
-    From `busy_until_s` on, by the clock of `time.time`, its preflight has been cut off: no preflight takes so long.
-    """
-    try:
-        left = read_json(record)
-    except OSError:
-        return None
-    return left if left and left.get("port") == port and is_running(left) else None
-
-
 def dismiss(identity: dict[str, int]) -> None:
     """Let this very listener end within some seconds; what comes until then finds it and the nonce."""
     if is_running(identity):
         send(Process(identity["pid"], identity["start_ticks"]), signal.SIGUSR1)
-
-
-def end_process(identity: dict[str, int]) -> bool:
-    """End this very listener, first politely; return whether it is gone."""
-    for signum in (signal.SIGTERM, signal.SIGKILL):
-        if is_running(identity):
-            send(Process(identity["pid"], identity["start_ticks"]), signum)
-        deadline = time.monotonic() + _KILL_WAIT_S
-        while is_running(identity) and time.monotonic() < deadline:
-            time.sleep(0.02)
-    return not is_running(identity)
 
 
 def _detach(server: socket.socket | None, writer: int, duty: Duty) -> None:
@@ -228,9 +204,8 @@ def _become(server: socket.socket | None, duty: Duty) -> None:
 def _write_record(duty: Duty, port: int | None) -> None:
     """Write the record, without waiting for the disk: the ranks may be here any moment."""
     temporary = f"{duty.record}.{os.getpid()}"
-    busy_until_s = time.time() + duty.lifetime_s / 2
     with open(temporary, "w", encoding="ascii") as file:
-        json.dump({**myself().to_json(), "port": port, "run_id": duty.run_id, "busy_until_s": busy_until_s}, file)
+        json.dump({**myself().to_json(), "port": port, "run_id": duty.run_id}, file)
     os.replace(temporary, duty.record)
 
 

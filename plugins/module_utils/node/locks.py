@@ -152,4 +152,6 @@ def _path(folder: str, key: str) -> str:
 def _conflict(key: str, other: dict[str, Any]) -> NodeError:
     what = f"the master port {key[5:]}" if key.startswith("port-") else "the GPUs"
     message = f"the run {other['run_id']} of {other['owner']} has {what} of this host"
-    return NodeError(message, f"stop it (python launcher.py stop {other['run_id']}), or allow both with --share-hosts")
+    return NodeError(
+        message, f"stop it (python launcher.py stop {other['run_id']} --nodes HOST), or allow both with --share-hosts"
+    )

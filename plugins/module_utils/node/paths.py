@@ -81,6 +81,11 @@ class RunDir:
         only = "" if attempt is None else f".attempt{check_attempt(attempt)}"
         return os.path.join(self.path, f"rank{check_rank(node_rank)}{only}.stopped")
 
+    @property
+    def all_stopped_mark(self) -> str:
+        """The file whose presence says that the run was stopped before any rank of it was known on this host."""
+        return os.path.join(self.path, "run.stopped")
+
     def ranks(self) -> list[tuple[int, RankDir]]:
         """Return the ranks that have a directory, of whatever host: the newest attempt first, each by number."""
         attempts = sorted({_attempt_of(name) for name in _names_in(self.path)} | {0}, reverse=True)

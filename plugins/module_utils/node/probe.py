@@ -16,9 +16,9 @@ import platform
 import time
 from typing import TYPE_CHECKING, Any
 
-from . import listener, locks, probe_port, probe_storage
-from .host import boot_id, hostname
-from .interface_names import matching_nccl
+from . import listener, listener_record, locks, probe_port, probe_storage
+from .host import hostname, machine
+from .interface_names import SETTINGS, matching
 from .paths import from_home, runs_dir
 from .probe_gpus import gpus
 from .probe_leftovers import leftovers
@@ -37,7 +37,8 @@ _SHARED_S = 10.0
 _LONG_S = 32.0
 # The slowest host is probed before the first one confirms; the listener of rank 0 lives through both.
 _LISTENER_MARGIN_S = 60.0
-_RECORD = "preflight-listener-{}.json"
+_RECORD_WAIT_S = 0.5
+_RECORD_POLL_S = 0.02
 
 
 def main(args: dict[str, Any]) -> dict[str, Any]:
@@ -60,17 +61,8 @@ def _identity() -> dict[str, Any]:
         "user": user_name(os.getuid()),
         "uid": os.getuid(),
         "home": from_home("~"),
-        "boot_id": boot_id(),
-        "network": _network_id(),
+        **machine(),
     }
-
-
-def _network_id() -> str:
-    """Return what names the network stack of this process: one machine may have several, one for each container."""
-    try:
-        return os.readlink("/proc/self/ns/net")
-    except OSError:
-        return ""
 
 
 def _tasks(args: dict[str, Any]) -> dict[str, Task]:
@@ -141,40 +133,40 @@ def _no_checkout(path: str) -> dict[str, object]:
 def _open_port(args: dict[str, Any], facts: dict[str, Any]) -> dict[str, object]:
     """Take the master port for the moment of the preflight; return "port_free", "holder" and "listener"."""
     port = args["master_port"]
+    if any(lock["alive"] and lock["key"] == f"port-{port}" for lock in facts["locks"]):
+        # That run's rank 0 is about to listen there itself: not even for a moment may it find the port taken.
+        holder = _holder(port)
+        return {"port_free": holder is None, "holder": holder, "listener": _keep(None, args, facts)}
     try:
         server = _bind(port, args)
     except OSError as error:
-        holder = run_one(lambda: _holder(port, args), _SHORT_S).value
-        keeper = _keep(None, args, facts)
-        return {"port_free": False, "port_error": error.strerror, "holder": holder, "listener": keeper}
+        taken = {"port_free": False, "port_error": error.strerror, "holder": _holder(port)}
+        return {**taken, "listener": _keep(None, args, facts)}
     if args["nnodes"] == 1 or not facts["master"]["owns_addr"] or "rendezvous" in args["skip_checks"]:
         server.close()
         return {"port_free": True, "listener": _keep(None, args, facts)}
     return {"port_free": True, "listener": _keep(server, args, facts)}
 
 
+def _holder(port: int) -> Any:  # noqa: ANN401 - JSON types
+    return run_one(lambda: probe_port.holder(port), _SHORT_S).value
+
+
 def _bind(port: int, args: dict[str, Any]) -> socket.socket:
     try:
         return probe_port.bind(port)
     except OSError:
-        left = listener.recorded(_record(args), port)
-        if left is None or _is_busy(left, args) or not listener.end_process(left):
+        if not _end_listener(port, args):
             raise
     return probe_port.bind(port)
 
 
-def _is_busy(left: dict[str, Any], args: dict[str, Any]) -> bool:
-    """Say whether a listener is waiting for the ranks of another run, whose preflight goes on at this moment."""
-    return bool(left["run_id"] != args["run_id"] and time.time() < left["busy_until_s"])
-
-
-def _holder(port: int, args: dict[str, Any]) -> dict[str, object] | None:
-    """Return who holds the port; `preflight_ends_in_s` is there if it is the preflight of another run."""
-    holder = probe_port.holder(port)
-    left = listener.recorded(_record(args), port)
-    if holder is None or left is None or holder["pid"] != left["pid"]:
-        return holder
-    return {**holder, "run_id": left["run_id"], "preflight_ends_in_s": max(0.0, left["busy_until_s"] - time.time())}
+def _end_listener(port: int, args: dict[str, Any]) -> bool:
+    """End a listener of this login; one that has just begun names itself a moment later."""
+    deadline_s = time.monotonic() + _RECORD_WAIT_S
+    while (left := listener_record.recorded(_record(args), port)) is None and time.monotonic() < deadline_s:
+        time.sleep(_RECORD_POLL_S)
+    return left is not None and listener_record.end_process(left)
 
 
 def _keep(server: socket.socket | None, args: dict[str, Any], facts: dict[str, Any]) -> dict[str, object] | None:
@@ -193,18 +185,19 @@ def _keep(server: socket.socket | None, args: dict[str, Any], facts: dict[str, A
     return {**identity, "address": address, "port": port, "targets": _targets(args, facts)}
 
 
-def _targets(args: dict[str, Any], facts: dict[str, Any]) -> list[str]:
-    """Return the addresses of rank 0 on the interface that its training will use."""
-    setting = args["nccl_interface"] or args["gloo_interface"]
-    if setting == "auto":
-        setting = facts["master_interface"] or ""
-    names = matching_nccl(setting, list(facts["interfaces"])) if setting else []
-    addresses = [address for name in names for address in facts["interfaces"][name]["addresses"]]
-    return [address for address in addresses if not address.startswith("fe80:")]
+def _targets(args: dict[str, Any], facts: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the addresses of rank 0 on the interfaces that its training will use, by setting."""
+    targets = {}
+    for setting in SETTINGS:
+        value = (facts["master_interface"] or "") if args[setting] == "auto" else args[setting]
+        names = matching(setting, value, list(facts["interfaces"]))
+        addresses = [address for name in names for address in facts["interfaces"][name]["addresses"]]
+        targets[setting] = [address for address in addresses if not address.startswith("fe80:")]
+    return targets
 
 
 def _record(args: dict[str, Any]) -> str:
-    return os.path.join(_state_dir(args), _RECORD.format(args["master_port"]))
+    return listener_record.path_of(args["state_dir"], args["master_port"])
 
 
 def _state_dir(args: dict[str, Any]) -> str:

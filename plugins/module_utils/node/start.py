@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from . import checkout, evidence, files, host, lease, locks, processes, record
+from . import checkout, evidence, files, host, lease, listener_record, locks, processes, record
 from .errors import NodeError
 from .paths import RankDir, RunDir, check_attempt, check_rank, from_home, runs_dir
 
@@ -99,6 +99,7 @@ def _start(run: RunDir, rank_dir: RankDir, args: dict[str, Any], umask: int) -> 
         args["state_dir"], list(args.get("lock_keys") or []), holder, share=bool(args.get("share_hosts"))
     )
     try:
+        _end_preflight(args["state_dir"], spec)
         files.write_json(rank_dir.spec, spec)
         files.write_json(rank_dir.status, record.first_status(spec, processes.myself()))
         check.not_stopped()
@@ -115,6 +116,12 @@ def _start(run: RunDir, rank_dir: RankDir, args: dict[str, Any], umask: int) -> 
         raise
 
 
+def _end_preflight(state_dir: str, spec: dict[str, Any]) -> None:
+    """End the preflight of a later launch on a port that this run has a lock of: the job is about to listen there."""
+    for port in (int(key[len("port-") :]) for key in spec["locks"] if key.startswith("port-")):
+        listener_record.end_other(listener_record.path_of(state_dir, port), port, spec["run_id"])
+
+
 class _Checks:
     """What may keep a rank from being started, from the first moment to the last."""
 
@@ -127,7 +134,7 @@ class _Checks:
         """Raise `NodeError` if somebody stopped the rank meanwhile."""
         rank = self._spec["node_rank"]
         marks = [self._run.stopped_mark(rank, attempt) for attempt in (None, self._dir.attempt)]
-        if any(os.path.exists(path) for path in [*marks, self._dir.stop_request]):
+        if any(os.path.exists(path) for path in [*marks, self._run.all_stopped_mark, self._dir.stop_request]):
             message = f"the run {self._spec['run_id']} was stopped before its rank {rank} had started"
             raise NodeError(message)
 

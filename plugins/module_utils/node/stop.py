@@ -44,6 +44,9 @@ class Stop:
         numbers = {number for number, rank_dir in run.ranks() if rank_dir.path in {one.path for one in self._ranks}}
         for number in {node_rank} if node_rank is not None else numbers:
             self._forbid_start(number, attempt)
+        if node_rank is None and not numbers:
+            # A launch that is still being checked: nobody here knows which rank it will have.
+            self._leave_mark(run.all_stopped_mark)
 
     def run(self) -> dict[str, Any]:
         """Return the answer of the entry."""
@@ -69,17 +72,19 @@ class Stop:
         }
 
     def _forbid_start(self, node_rank: int, attempt: int | None) -> None:
-        """Leave a mark for a start that is still on its way to this host, then look whether it just came through."""
-        # A start that has not written its spec yet looks for the mark after that.
+        """Leave a mark for a start that is still on its way to this host."""
         there = [rank_dir for number, rank_dir in self._run.ranks() if number == node_rank]
         started = {rank_dir.attempt for rank_dir in there if os.path.exists(rank_dir.spec)}
         if attempt in started or (started and not self._ranks):
             # It needs no mark any more, or the rank is of another host with the same home.
             return
-        mark = {**self._request, "at_s": time.time()}
+        self._leave_mark(self._run.stopped_mark(node_rank, attempt))
+
+    def _leave_mark(self, path: str) -> None:
+        """Leave a mark that a start looks for after it has written its spec; then look whether it just came through."""
         with contextlib.suppress(OSError):
             os.makedirs(self._run.path, mode=0o700, exist_ok=True)
-            files.create_once(self._run.stopped_mark(node_rank, attempt), mark)
+            files.create_once(path, {**self._request, "at_s": time.time()})
         self._ranks = record.ranks_here(self._run, self._node_rank)
 
     def _find(self) -> list[processes.Process]:

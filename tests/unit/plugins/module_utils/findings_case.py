@@ -94,17 +94,10 @@ def confirmed(number: int) -> dict[str, Any]:
         "clock": {"start_s": 1005.0, "end_s": 1005.1},
         "controller_clock": {"before_s": 1004.9, "after_s": 1005.2},
         "nonce": {"seen": True, "matches": True, "error": None},
-        "rendezvous": {
-            "tried": number > 1,
-            "ok": number > 1,
-            "kind": "",
-            "error": None,
-            "address": "10.0.0.1",
-            "interface": "ens14np0",
-            "elapsed_s": 0.01,
-        },
+        "rendezvous": {"tried": number > 1, "failures": [], "elapsed_s": 0.01},
         "peers_seen": [1, 2] if number == 1 else None,
         "port_free": True if number == 1 else None,
+        "taken_by": None,
     }
 
 
@@ -149,6 +142,12 @@ class Case:
         for key in path:
             place = place[key]
         place.update(values)
+        return self
+
+    def block(self, number: int, kind: str, **values: Any) -> Case:  # noqa: ANN401 - any fact
+        """Add a way on which a host did not reach rank 0: by the system's routes unless `values` say otherwise."""
+        way = {"kind": kind, "error": None, "address": "10.0.0.1", "interface": None, "settings": [], **values}
+        self.confirms[f"node{number}"]["facts"]["rendezvous"]["failures"].append(way)
         return self
 
     def set(self, **values: Any) -> Case:  # noqa: ANN401 - any setting

@@ -19,6 +19,10 @@ LEFT = {
     "owner": "u",
     "model": "tag",
 }
+STOP = (
+    "python launcher.py stop other --nodes 10.9.0.2 "
+    "(in Ansible: ansible-playbook -i INVENTORY madlaunch.multinode.stop -e run_id=other)"
+)
 LIVING = ("leftovers", "error", "node2", "Run other of tag still runs there and may hold the GPUs.")
 BESIDE = ("leftovers", "note", "node2", "Run other of tag runs there, too.")
 
@@ -54,7 +58,7 @@ def test_evaluate_when_another_run_has_port_and_gpus_then_it_is_named_once() -> 
             message="Run other of tag of ada@login has the master port 4000 and the GPUs.",
             seen="run other, rank 1, process 99, started by ada@login",
             expected="a host that no other run uses",
-            fix="python launcher.py stop other; or run beside it: --share-hosts (variable share_hosts)",
+            fix=f"{STOP}; or run beside it: --share-hosts (variable share_hosts)",
         )
     ]
 
@@ -66,7 +70,7 @@ def test_evaluate_when_only_the_port_is_taken_then_another_port_is_offered() -> 
     ).findings()
     assert found["message"] == "Run other of tag of ada@login has the master port 4000."
     assert found["fix"] == (
-        "python launcher.py stop other; or use another port: --master-port 4001 (variable master_port); "
+        f"{STOP}; or use another port: --master-port 4001 (variable master_port); "
         "or run beside it: --share-hosts (variable share_hosts)"
     )
 
@@ -111,7 +115,7 @@ def test_evaluate_when_another_run_is_there_then_it_is_said_once(
         (
             {},
             "Run other of tag still runs there and may hold the GPUs.",
-            "python launcher.py stop other; or run beside it: --skip-check leftovers",
+            f"{STOP}; or run beside it: --skip-check leftovers",
         ),
         (
             {"same_user": False, "owner": "bob", "model": ""},
@@ -126,3 +130,19 @@ def test_evaluate_when_a_run_was_left_then_who_can_end_it_is_said(left: dict[str
     words = {"message": message, "fix": fix, "seen": "process 98, rank 1, for 7 s"}
     expected = finding("leftovers", "error", "node2", expected="no process of another run", **words)
     assert case(leftovers=({**LEFT, **left},)).findings() == [expected]
+
+
+def test_evaluate_when_a_run_is_on_several_hosts_then_the_command_names_them_with_their_logins() -> None:
+    """It works on a control node that has no record of that run; a host on which the run is not is left alone."""
+    spoiled = Case().spoil(2, locks=[lock("gpus")]).spoil(3, leftovers=[LEFT])
+    spoiled.plan.update(run_id="mine", container_env={})
+    spoiled.set_host(2, user="ada", port=2222, key="/home/ada/my key", node_state_dir="/scratch/m")
+    spoiled.set_host(3, address="fd00::3", port="22")
+    command = (
+        "python launcher.py stop other --nodes 'ada@10.9.0.2:2222,[fd00::3]' "
+        "--ssh-key '/home/ada/my key' --node-state-dir /scratch/m (in Ansible: "
+    )
+    assert [(one["check"], one["fix"][: len(command)]) for one in spoiled.findings()] == [
+        ("lock", command),
+        ("leftovers", command),
+    ]

@@ -72,7 +72,7 @@ def not_written(error: str | None = "Permission denied") -> Case:
                 message="/nfs/data is no folder.",
                 seen="a file",
                 expected="a mounted folder",
-                fix="Move the file away and mount the shared file system there: sudo mount -t nfs4 srv:/data /nfs/data",
+                fix="Name the folder of the shared data: --shared-data-path /path (variable shared_data_path)",
             ),
             id="a-file",
         ),
@@ -266,3 +266,34 @@ def test_evaluate_when_all_mounts_are_read_only_and_skipped_then_the_weak_proof_
     assert [one[:3] for one in case.brief()] == []
     case.set(skip_checks=[])
     assert {(one[0], one[1]) for one in case.brief()} == {("shared_path", "error")}
+
+
+def test_evaluate_when_the_path_is_the_root_then_nothing_is_to_be_mounted_over_it() -> None:
+    """It is a mount on every host, and of each its own."""
+    case = Case().set(shared_data_path="/")
+    for number in (1, 2, 3):
+        case.spoil(number, "shared", path="/", real_path="/", mount=dict(ROOT_MOUNT), writable=False)
+        case.spoil_confirmed(number, "nonce", **UNSEEN)
+    case.spoil(1, "shared", nonce_written=False, nonce_path=None, error="Permission denied")
+    text = {
+        "message": "/ is the file system of each host itself, and no shared one.",
+        "seen": "/",
+        "expected": "a folder that is the same on all hosts",
+        "fix": "Name the folder of the shared data: --shared-data-path /path (variable shared_data_path)",
+    }
+    assert case.findings() == [finding("shared_path", "error", f"node{number}", **text) for number in (1, 2, 3)]
+
+
+def test_evaluate_when_hosts_share_their_root_then_it_may_be_the_shared_path() -> None:
+    """Hosts without disks have it from a server, and the file of rank 0 proves it."""
+    case = Case().set(shared_data_path="/")
+    for number in (1, 2, 3):
+        case.spoil(number, "shared", path="/", real_path="/", mount={**MOUNT, "point": "/"})
+    assert case.findings() == []
+
+
+def test_evaluate_when_a_server_has_the_root_of_another_host_then_it_is_not_mounted_over_anything() -> None:
+    """What is proposed for a missing folder is the mount of a folder."""
+    case = Case(2).spoil(1, "shared", mount={**MOUNT, "point": "/"})
+    (found,) = case.spoil(2, "shared", exists=False, is_dir=False, is_mount=False, mount=None).findings()
+    assert found["fix"] == "sudo mkdir -p /nfs/data && sudo mount -t nfs4 SERVER:/EXPORT /nfs/data" + OR_ANOTHER

@@ -91,6 +91,7 @@ def test_parse_nodes_when_valid_then_gives_nodes_in_order(text: str, expected: l
             "'2001:db8::1' is no node. Write host, user@host or host:port, and an IPv6 address as [2001:db8::1].",
             id="IPv6 without brackets",
         ),
+        pytest.param("http://a", "'http://a' is a URL. Write only the host, user@host or host:port.", id="URL"),
         pytest.param("a:0", "'a:0' has the port '0'. A port is a number from 1 to 65535.", id="port 0"),
         pytest.param("a:65536", "'a:65536' has the port '65536'. A port is a number from 1 to 65535.", id="port 65536"),
         pytest.param("a:", "'a:' has the port ''. A port is a number from 1 to 65535.", id="no port"),

@@ -12,6 +12,7 @@ from ansible_collections.madlaunch.multinode.plugins.module_utils._plan import (
     PlanError,
     Request,
     make_plan,
+    node_rank_of,
 )
 
 CHECKS = ("clock", "gpus")
@@ -31,6 +32,23 @@ def plan_of(hosts: list[HostInput], **changes: Any) -> dict[str, Any]:  # noqa: 
     return make_plan(dataclasses.replace(REQUEST, **changes), hosts, CHECKS)
 
 
+@pytest.mark.parametrize(("value", "rank"), [(None, None), (0, 0), (7, 7), ("7", 7), ("-1", -1)])
+def test_node_rank_when_it_is_a_whole_number_then_is_it(value: object, rank: int | None) -> None:
+    """Also as text, as templates give it with ansible-core before 2.19."""
+    assert node_rank_of("a", value) == rank
+
+
+@pytest.mark.parametrize("value", ["two", "", "1.5", 1.5, True, [0]])
+def test_node_rank_when_it_is_no_whole_number_then_host_and_value_are_named(value: object) -> None:
+    """1.5 and true would be rank 1."""
+    with pytest.raises(PlanError) as caught:
+        node_rank_of("a", value)
+    assert (caught.value.option, caught.value.message) == (
+        "node_rank",
+        f"node_rank of a is {value!r}, which is no whole number.",
+    )
+
+
 def test_plan_holds_every_value_of_the_request() -> None:
     """The plan is the whole request, with the words split and the hosts in rank order."""
     assert plan_of([A, B], additional_args="--x 'a b'", skip_checks=("clock",)) == {
@@ -46,6 +64,7 @@ def test_plan_holds_every_value_of_the_request() -> None:
         "silence_timeout_s": 0,
         "max_restarts": 0,
         "fold": False,
+        "show_ranks": "auto",
         "share_hosts": False,
         "detach": False,
         "additional_args": ["--x", "a b"],
@@ -112,6 +131,8 @@ def test_plan_obeys_node_rank_of_the_inventory() -> None:
         ([A], {"master_port": 0}, "master_port", "0"),
         ([A], {"master_port": 65536}, "master_port", "65536"),
         ([A], {"timeout_s": -1}, "timeout_s", "-1"),
+        ([A], {"detach": True, "max_restarts": 2}, "max_restarts", "nobody follows a detached run"),
+        ([A], {"detach": True, "silence_timeout_s": 60}, "silence_timeout_s", "nobody follows a detached run"),
         ([A], {"additional_args": "--x 'open"}, "additional_args", "--x 'open"),
         ([A], {"skip_checks": ("moon",)}, "skip_checks", "'moon'"),
         ([A], {"container_env": {"A B": "1"}}, "container_env", "'A B'"),

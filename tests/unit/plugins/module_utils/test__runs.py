@@ -181,3 +181,17 @@ def test_described_when_ranks_have_ended_then_says_how() -> None:
         "  rank 0 on a: ended, exit code 1, ended by user, 7 s",
         "  rank 1 on a: ended, signal 9",
     ]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"), [("mad-", NEW), ("mad-1", OLD), ("mad-w9-", "mad-w9-")], ids=["running", "one", "none"]
+)
+def test_latest_when_runs_begin_alike_then_is_the_one_that_goes_on(prefix: str, expected: str) -> None:
+    """Without any it is the prefix itself, which no run has: a stop of it finds nothing to do."""
+    assert _runs.latest(prefix, SEEN) == expected
+
+
+def test_latest_when_the_newer_has_ended_then_is_the_one_that_goes_on() -> None:
+    """Two launches of one workflow: what is to be stopped is the one that runs."""
+    seen = [Seen("a", (status("mad-w1-2", 0), status("mad-w1-3", 0, "ended", started_at_s=200.0)))]
+    assert _runs.latest("mad-w1-", seen) == "mad-w1-2"

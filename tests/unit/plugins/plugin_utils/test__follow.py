@@ -88,6 +88,15 @@ def follower(node: FakeNode, screen: Screen, directory: Path, rank: _follow.Rank
     )
 
 
+def test_follow_when_the_playbook_was_killed_then_the_lease_is_not_renewed(tmp_path: Path) -> None:
+    """A worker whose parent has gone asks the node nothing more, so that the rank ends with its lease."""
+    node = FakeNode([b"line\n", b"line\n"])
+    orphan = replace(follower(node, Screen(), tmp_path), playbook_pid=0)
+    with pytest.raises(_follow.AbandonedError):
+        orphan.run()
+    assert node.calls == []
+
+
 def test_follow_relays_every_line_once_and_keeps_the_bytes(tmp_path: Path) -> None:
     """Pieces that break in a line give whole lines; the file has the very bytes."""
     node, screen = FakeNode([b"one\ntw", b"", b"o\nthree\xff"]), Screen()
@@ -137,6 +146,32 @@ def test_follow_when_refused_then_ends_what_is_left(tmp_path: Path) -> None:
     told = {"run_id": "mad-1", "node_rank": 0, "state_dir": "", "reason": "leftovers", "grace_s": 5}
     assert stops == [told] * 3
     assert screen.lines == ["node01 (rank 0): it cannot be seen whether anything is left, trying for 80 s: killed"]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        pytest.param({"found": True, "clean": False}, {"found": True, "clean": False}, id="another launch is there"),
+        pytest.param(_follow.HostLostError("no route"), None, id="nobody answers"),
+        pytest.param(_follow.NodeRefusedError("no rights"), None, id="refused"),
+    ],
+)
+def test_look_when_a_rank_was_never_there_then_ends_nothing(
+    tmp_path: Path, said: dict[str, Any] | Exception, expected: dict[str, Any] | None
+) -> None:
+    """What is there of the run id is another launch's: it is looked at, once, and no more."""
+    calls: list[tuple[str, dict[str, Any]]] = []
+
+    def answer(entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        calls.append((entry, arguments))
+        if isinstance(said, Exception):
+            raise said
+        return said
+
+    watcher = follower(FakeNode([]), Screen(), tmp_path)
+    watcher.node = answer
+    assert watcher.look() == expected
+    assert calls == [("verify", {"run_id": "mad-1", "node_rank": 0, "state_dir": ""})]
 
 
 def test_follow_when_nobody_can_look_then_says_so(tmp_path: Path) -> None:
@@ -280,3 +315,14 @@ def test_stop_that_a_full_disk_could_not_record_keeps_its_reason(tmp_path: Path,
     status = one.run().status
     assert status is not None
     assert status["stop_reason"] == told
+
+
+def test_follow_when_paced_then_looks_no_more_often_and_gathers_the_lines(tmp_path: Path) -> None:
+    """For a screen that takes only so many texts: the log is asked once a second, and nothing is lost."""
+    node, screen = FakeNode([b"one\n", b"two\n", b"three\n"]), Screen()
+    paced = follower(node, screen, tmp_path)
+    paced.poll_every_s = 1.0
+    paced.run()
+    assert screen.lines == ["[node01:0] one", "[node01:0] two", "[node01:0] three"]
+    # The first look is at once; here the clock moves by sleeping alone.
+    assert screen.now_s == 2.0

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node import (
     hello,
     listener,
+    listener_record,
     probe_port,
     processes,
     reach,
@@ -83,35 +84,32 @@ def test_listener_when_nobody_ends_it_then_it_ends_by_itself(tmp_path: Path) -> 
     """The lifetime bounds it, should the control node be gone; the nonce goes with it."""
     nonce = tmp_path / "nonce"
     nonce.touch()
-    record = tmp_path / "record"
     server = probe_port.bind(0)
-    identity = listener.start(server, listener.Duty("mad-1", str(record), "n", str(nonce), 0.7))
+    identity = listener.start(server, listener.Duty("mad-1", "", "n", str(nonce), 0.7))
     assert processes.is_running(identity)
     time.sleep(0.3)
-    assert (record.exists(), nonce.exists()) == (True, True)
+    assert nonce.exists()
     deadline = time.monotonic() + 4
     while processes.is_running(identity) and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert (processes.is_running(identity), record.exists(), nonce.exists()) == (False, False, False)
+    assert (processes.is_running(identity), nonce.exists()) == (False, False)
 
 
 def test_recorded_names_the_listener_as_long_as_it_lives(tmp_path: Path) -> None:
-    """Another preflight learns whose the port is, and until when; of another port it learns nothing."""
+    """Another preflight learns whose the port is; of another port it learns nothing."""
     record = str(tmp_path / "record")
     server = probe_port.bind(0)
     port = server.getsockname()[1]
-    began_s = time.time()
     identity = listener.start(server, listener.Duty("mad-7", record, "n", None, 30.0))
     deadline = time.monotonic() + 4
     while not Path(record).exists() and time.monotonic() < deadline:
         time.sleep(0.02)
-    found = listener.recorded(record, port) or {}
-    busy_until_s = found.pop("busy_until_s")
+    found = listener_record.recorded(record, port) or {}
     assert found == {**identity, "port": port, "run_id": "mad-7"}
-    assert began_s + 15 <= busy_until_s <= time.time() + 15
-    assert listener.recorded(record, port + 1) is None
-    assert listener.end_process(identity)
-    assert listener.recorded(record, port) is None
+    assert listener_record.recorded(record, port + 1) is None
+    assert (listener_record.end_other(record, port, "mad-7"), processes.is_running(identity)) == (False, True)
+    assert (listener_record.end_other(record, port, "mad-8"), processes.is_running(identity)) == (True, False)
+    assert listener_record.recorded(record, port) is None
 
 
 def _echo(server: socket.socket) -> None:

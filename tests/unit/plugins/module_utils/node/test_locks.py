@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
-from ansible_collections.madlaunch.multinode.plugins.module_utils.node import host, locks, processes
+from ansible_collections.madlaunch.multinode.plugins.module_utils.node import (
+    host,
+    listener,
+    listener_record,
+    locks,
+    probe_port,
+    processes,
+)
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node.errors import NodeError
 
 from tests.unit.plugins.module_utils.node.local_node import Node, wait_until
@@ -41,7 +48,7 @@ def test_take_when_another_run_has_the_lock_then_it_is_named(tmp_path: Path) -> 
     with pytest.raises(NodeError) as caught:
         locks.take(str(tmp_path), KEYS, holder("second"))
     assert caught.value.message == "the run first of ada has the GPUs of this host"
-    assert caught.value.hint == "stop it (python launcher.py stop first), or allow both with --share-hosts"
+    assert caught.value.hint == "stop it (python launcher.py stop first --nodes HOST), or allow both with --share-hosts"
     assert owners(tmp_path) == [("gpus", "first", True)]
 
 
@@ -175,3 +182,19 @@ def test_start_that_fails_gives_its_locks_back(node: Node) -> None:
     with pytest.raises(NodeCallError, match="cannot be the name of a file"):
         node.start("true", lock_keys=KEYS, files={"../x": ""})
     assert locks.held(str(node.state_dir)) == []
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("ended", [True, False], ids=["of-a-later-launch", "of-the-run-itself"])
+def test_start_when_a_preflight_holds_the_master_port_then_the_port_is_the_jobs(node: Node, *, ended: bool) -> None:
+    """The preflight of a launch that came later must not make rank 0 of this run fail; its own may end."""
+    run_id = node.new_run_id()
+    server = probe_port.bind(0)
+    port = server.getsockname()[1]
+    record = listener_record.path_of(str(node.state_dir), port)
+    node.state_dir.mkdir(exist_ok=True)
+    identity = listener.start(server, listener.Duty("later" if ended else run_id, record, "nonce", None, 30.0))
+    wait_until(lambda: listener_record.recorded(record, port) is not None)
+    node.start("sleep 300", run_id=run_id, lock_keys=[f"port-{port}"])
+    assert processes.is_running(identity) is not ended
+    listener_record.end_process(identity)

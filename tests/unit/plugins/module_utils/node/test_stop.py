@@ -6,14 +6,13 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pytest
+from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
 from ansible_collections.madlaunch.multinode.plugins.module_utils.node import files, processes, record, stop
 
 from tests.unit.plugins.module_utils.node.local_node import Node, wait_until
-
-if TYPE_CHECKING:
-    import pytest
 
 CLEAN = {"processes_left": [], "containers_removed": [], "containers_left": [], "clean": True, "schema": 1}
 
@@ -57,10 +56,14 @@ def test_stop_again_finds_nothing_to_do(node: Node) -> None:
 
 
 def test_stop_of_an_unknown_run_is_clean(node: Node) -> None:
-    """Nothing found is no error, and a call without a rank leaves no trace."""
-    answer = node.stop("unknown", node_rank=None)
+    """Nothing found is no error, and no rank of that id can start here any more: its launch may be on the way."""
+    run_id = node.new_run_id()
+    answer = node.stop(run_id, node_rank=None)
     assert answer == {**CLEAN, "found": False, "processes_stopped": 0, "status": None}
-    assert not node.state_dir.exists()
+    with pytest.raises(NodeCallError, match="was stopped before its rank 3 had started"):
+        node.start("sleep 300", run_id=run_id, node_rank=3)
+    assert node.stop(run_id, node_rank=None)["clean"]
+    node.start("true", run_id=node.new_run_id())
 
 
 def test_stop_of_a_rank_that_has_ended_changes_nothing(node: Node) -> None:
