@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -55,6 +58,44 @@ def test_artifact_when_built_then_holds_every_file_of(artifact: Path, folder: st
 def test_artifact_when_built_then_has_no_compiled_files(artifact: Path) -> None:
     """Caches of the machine that built it stay there."""
     assert [str(path) for path in _names(artifact) if "cache" in str(path) or path.suffix == ".pyc"] == []
+
+
+@pytest.fixture(scope="module")
+def bare_install(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of collections in which only what Ansible loads is left of ours."""
+    folder = tmp_path_factory.mktemp("collections")
+    install = ["ansible-galaxy", "collection", "install", "--offline", "--no-deps", "-p", str(folder), str(artifact)]
+    subprocess.run(install, check=True, capture_output=True, timeout=120)
+    installed = folder / "ansible_collections" / "madlaunch" / "multinode"
+    for path in installed.iterdir():
+        if path.name not in {*FOLDERS, "FILES.json", "MANIFEST.json"}:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+    return folder
+
+
+def _playbook(collections: Path, home: Path, *words: str) -> str:
+    """Return what ansible-playbook prints in a place where it can find nothing else of ours."""
+    inventory = {"all": {"hosts": {name: {"ansible_user": "nobody"} for name in ("node01", "node02")}}}
+    (home / "inventory.json").write_text(json.dumps(inventory))
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+    env = kept | {"HOME": str(home), "ANSIBLE_COLLECTIONS_PATH": str(collections), "ANSIBLE_NOCOLOR": "1"}
+    argv = ["ansible-playbook", "-i", "inventory.json", *words]
+    done = subprocess.run(argv, cwd=home, env=env, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_artifact_when_installed_then_every_playbook_finds_its_parts(bare_install: Path, tmp_path: Path) -> None:
+    """Each playbook is known by its full name, with all roles, task files and plugins that it names."""
+    names = sorted(path.stem for path in (REPOSITORY / "playbooks").glob("*.yml"))
+    said = _playbook(bare_install, tmp_path, "--syntax-check", *(f"madlaunch.multinode.{name}" for name in names))
+    assert [Path(line.split()[1]).stem for line in said.splitlines() if line.startswith("playbook: ")] == names
+
+
+def test_artifact_when_installed_then_the_dry_run_renders_from_it_alone(bare_install: Path, tmp_path: Path) -> None:
+    """Templates and node programs are inside: `--check` shows a script per rank and version, with no clone around."""
+    said = _playbook(bare_install, tmp_path, "madlaunch.multinode.launch", "--check", "-e", "model=tag")
+    assert said.count("exec madengine run ") == 4
 
 
 def test_wheel_when_built_then_the_launcher_brings_the_collection_along(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-MADE_BY_TOOLS = {".git", ".venv", ".venv-torch", "__pycache__", "build", "dist", "output", "ansible_collections"}
+MADE_BY_TOOLS = {".git", "__pycache__", "build", "dist", "output", "ansible_collections"}
 LICENSE = "SPDX-License-Identifier: GPL-3.0-or-later"
 HOME_OF_A_USER = re.compile(r"/(?:home|Users)/(?!ubuntu\b)[a-z][\w-]*/")
 PRIVATE_ADDRESS = re.compile(r"(?:https?://|git@)[\w.-]*(?:\.internal|\.corp|\.local)\b")
@@ -21,7 +21,9 @@ def _files() -> list[Path]:
     found = []
     for folder, folders, names in os.walk(REPOSITORY):
         folders[:] = [
-            name for name in folders if name not in MADE_BY_TOOLS and not name.endswith(("_cache", ".egg-info"))
+            name
+            for name in folders
+            if name not in MADE_BY_TOOLS and not name.endswith(("_cache", ".egg-info")) and not name.startswith(".venv")
         ]
         found += [Path(folder) / name for name in names]
     return sorted(path for path in found if ".ansible" not in path.parts)
@@ -51,6 +53,26 @@ def test_templates_when_listed_then_are_links_to_those_of_the_roles() -> None:
 def test_links_when_listed_then_none_is_to_a_folder() -> None:
     """Links to folders fail Ansible's sanity tests and lead tools round in circles."""
     assert [_name(path) for path in FILES if path.is_symlink() and path.is_dir()] == []
+
+
+def test_scenarios_when_listed_then_each_is_described_and_none_brings_a_play() -> None:
+    """CONTRIBUTING.md says what each Molecule scenario shows; plays are where AWX does not offer them."""
+    molecule = REPOSITORY / "extensions" / "molecule"
+    scenarios = sorted(path.parent.name for path in molecule.glob("*/molecule.yml"))
+    described = re.findall(r"^\| `([a-z_]+)` \|", (REPOSITORY / "CONTRIBUTING.md").read_text(), flags=re.MULTILINE)
+    assert sorted(described) == scenarios
+    files = {str(path.relative_to(molecule)) for path in molecule.glob("[a-z]*/**/*") if path.is_file()}
+    names = ("molecule.yml", "tasks/converge.yml", "tasks/verify.yml")
+    assert files == {f"{scenario}/{name}" for scenario in scenarios for name in names}
+
+
+def test_exceptions_of_the_sanity_tests_when_read_then_each_has_its_reason() -> None:
+    """An ignore line without a reason would hide a fault for ever; a line of a file that is gone hides nothing."""
+    lines = [
+        line for path in (REPOSITORY / "tests/sanity").glob("ignore-*.txt") for line in path.read_text().splitlines()
+    ]
+    assert [line for line in lines if not re.fullmatch(r"\S+ [\w-]+(:[\w-]+)? # \S.{20,}", line)] == []
+    assert [line for line in lines if not (REPOSITORY / line.split()[0]).exists()] == []
 
 
 def test_python_files_when_read_then_each_names_its_license() -> None:
