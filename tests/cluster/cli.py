@@ -17,10 +17,11 @@ import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.namespaces import can_unshare
-from tests.cluster.options import REPOSITORY
+from tests.cluster.options import REPOSITORY, Shared
 from tests.cluster.processes import end, start_ticks
 
 _END_TIMEOUT_S = 20.0
@@ -30,6 +31,7 @@ _HELP = {
     "down": "end the nodes and remove their files",
     "status": "print again what `up` printed",
     "args": "print the launcher's options for these nodes, quoted for a shell",
+    "inventory": "print an Ansible inventory of these nodes; it reaches them from this machine's own network too",
     "keep": "what `up` starts in the background; it holds the nodes until a signal ends it",
 }
 
@@ -43,6 +45,7 @@ class Record:
     kind: str
     prefix: list[str]
     launcher_args: list[str]
+    inventory: dict[str, Any]
     ssh: dict[str, list[str]]
     paths: list[str]
     left_out: list[str]
@@ -56,7 +59,7 @@ class Record:
 def main(arguments: list[str]) -> int:
     """Carry out one command; 0 when it did, 1 when it could not, 2 for wrong usage, 3 for `status` of no cluster."""
     options = _parser().parse_args(arguments)
-    commands = {"up": _up, "down": _down, "status": _status, "args": _args, "keep": _keep}
+    commands = {"up": _up, "down": _down, "status": _status, "args": _args, "inventory": _inventory, "keep": _keep}
     try:
         return commands[options.command](options)
     except ClusterError as error:
@@ -72,8 +75,8 @@ def default_dir() -> Path:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.cluster", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    for name in ("up", "down", "status", "args", "keep"):
-        command = commands.add_parser(name, help=_HELP[name])
+    for name, text in _HELP.items():
+        command = commands.add_parser(name, help=text)
         command.add_argument(
             "--dir", type=Path, default=default_dir(), help="the cluster's files (default %(default)s)"
         )
@@ -82,6 +85,12 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--loopback", action="store_true", help="without root: servers on 127.0.x.y")
             command.add_argument("--madengine", choices=["1", "2"], default="2", help="which major version nodes have")
             command.add_argument("--gpus", type=int, default=2, help="GPUs per node (default %(default)s)")
+            command.add_argument(
+                "--last-shared",
+                choices=list(Shared),
+                default=Shared.SHARED,
+                help="what the last node has at /nfs/data (default: what all have)",
+            )
     return parser
 
 
@@ -92,6 +101,7 @@ def _up(options: argparse.Namespace) -> int:
         raise ClusterError(message if _read(base) else f"{base} exists; name another directory with --dir")
     argv = [sys.executable, "-m", "tests.cluster", "keep", "--dir", str(base), "--nodes", str(options.nodes)]
     argv += ["--madengine", options.madengine, "--gpus", str(options.gpus)]
+    argv += ["--last-shared", options.last_shared]
     argv += ["--loopback"] if options.loopback or not can_unshare() else []
     _start_keeper(argv)
     return _status(options)
@@ -150,11 +160,12 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _args(options: argparse.Namespace) -> int:
-    record = _read(options.dir)
-    if record is None or not record.alive:
-        message = f"no cluster is up in {options.dir}; start one with: python3 -m tests.cluster up"
-        raise ClusterError(message)
-    sys.stdout.write(f"{shlex.join(record.launcher_args)}\n")
+    sys.stdout.write(f"{shlex.join(_alive(options.dir).launcher_args)}\n")
+    return 0
+
+
+def _inventory(options: argparse.Namespace) -> int:
+    sys.stdout.write(f"{json.dumps(_alive(options.dir).inventory, indent=2)}\n")
     return 0
 
 
@@ -178,6 +189,15 @@ def write(record: Record, base: Path) -> None:
     new = base / "cluster.json.new"
     new.write_text(json.dumps(asdict(record), indent=1))
     new.replace(base / "cluster.json")
+
+
+def _alive(base: Path) -> Record:
+    """The record of the cluster that is up in a directory."""
+    record = _read(base)
+    if record is None or not record.alive:
+        message = f"no cluster is up in {base}; start one with: python3 -m tests.cluster up"
+        raise ClusterError(message)
+    return record
 
 
 def _read(base: Path) -> Record | None:

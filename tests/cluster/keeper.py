@@ -4,16 +4,18 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tests.cluster.cli import Record, write
 from tests.cluster.cluster import Cluster
 from tests.cluster.errors import ClusterError
 from tests.cluster.loopback import LoopbackCluster
-from tests.cluster.options import NodeOptions
+from tests.cluster.options import NodeOptions, Shared
 from tests.cluster.processes import start_ticks
 
 if TYPE_CHECKING:
@@ -48,8 +50,26 @@ def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
 def _make(options: argparse.Namespace) -> AnyCluster:
     node = NodeOptions(gpus=options.gpus, madengine=options.madengine)
     base: Path = options.dir
-    kind = LoopbackCluster if options.loopback else Cluster
-    return kind(options.nodes, node, base=base)
+    if options.loopback:
+        if options.last_shared != Shared.SHARED:
+            message = f"--last-shared {options.last_shared} needs nodes in network namespaces, and those need root"
+            raise ClusterError(message)
+        return LoopbackCluster(options.nodes, node, base=base)
+    last = {options.nodes - 1: replace(node, shared=Shared(options.last_shared))}
+    return Cluster(options.nodes, node, last, base=base)
+
+
+def _inventory(cluster: AnyCluster) -> dict[str, Any]:
+    """An inventory for Ansible that is started anywhere on this machine: its ssh goes where the nodes are."""
+    program = cluster.base / "ssh"
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(cluster.prefix(Path("/")))} ssh "$@"\n')
+    program.chmod(0o700)
+    # Files travel through the same program; sftp would look for the nodes in this machine's own network.
+    way = {"ansible_ssh_executable": str(program), "ansible_ssh_transfer_method": "piped"}
+    names = [word.removeprefix("--").replace("-", "_") for word in cluster.job_args[::2]]
+    given = dict(zip(names, cluster.job_args[1::2], strict=True))
+    hosts = {node.name: {"ansible_host": node.address, "ansible_port": node.port} for node in cluster.hosts}
+    return {"training": {"hosts": hosts, "vars": {**cluster.inventory_vars(), **way, **given}}}
 
 
 def _record(cluster: AnyCluster, options: argparse.Namespace) -> Record:
@@ -64,6 +84,7 @@ def _record(cluster: AnyCluster, options: argparse.Namespace) -> Record:
         # The caller's directory, not this process's.
         prefix=[] if options.loopback else cluster.prefix(Path.cwd()),
         launcher_args=cluster.launcher_args(),
+        inventory=_inventory(cluster),
         ssh={node.name: cluster.access.ssh_command(node.address, node.port) for node in cluster.hosts},
         paths=[str(cluster.shared), str(cluster.base)] if options.loopback else [str(cluster.base)],
         left_out=list(cluster.left_out),

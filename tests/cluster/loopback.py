@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Nodes without root: one user-level SSH server per node on 127.0.x.y, all of them on this one machine."""
+"""Nodes without root: one user-level SSH server per node on 127.x.y.z, all of them on this one machine."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ NODE_VARIABLE = "MADLAUNCH_TEST_NODE"
 _MEMORY = Path("/dev/shm")
 _PRIVILEGE_DIR = Path("/run/sshd")
 _START_TIMEOUT_S = 10.0
+_PORTS_TRIED = 20
 LEFT_OUT = (
     "all nodes are one machine: one hostname, one boot id, one set of processes and interfaces (lo)",
     "nodes cannot be cut off, crash or have a network of their own",
@@ -48,12 +49,12 @@ class LoopbackNode:
         public_key: Its host key.
     """
 
-    def __init__(self, base: Path, subnet: Subnet, index: int, options: NodeOptions) -> None:
+    def __init__(self, base: Path, subnet: Subnet, index: int, options: NodeOptions, port: int = 0) -> None:
         self.index = index
         self.options = options
         self.name = f"node{index + 1:02d}"
         self.address = subnet.loopback(index)
-        self.port = _free_port(self.address)
+        self.port = port or _free_port([self.address])
         self.public_key = ""
         self._dir = base / self.name
         self._server: subprocess.Popen[bytes] | None = None
@@ -139,6 +140,7 @@ class LoopbackCluster(AnyCluster):
         node: What every node has; the network, the mounts and the clock of a node cannot be chosen here.
         overrides: Nodes that are different, by index from 0.
         base: Directory for the files, made here; None for a temporary one.
+        same_port: Whether all servers listen at one port, as tools that take one port for all hosts need it.
     """
 
     left_out = LEFT_OUT
@@ -149,6 +151,8 @@ class LoopbackCluster(AnyCluster):
         node: NodeOptions = NodeOptions(),  # noqa: B008 - frozen
         overrides: Mapping[int, NodeOptions] | None = None,
         base: Path | None = None,
+        *,
+        same_port: bool = False,
     ) -> None:
         self.nodes: list[LoopbackNode] = []
         self._cleanup = contextlib.ExitStack()
@@ -163,8 +167,10 @@ class LoopbackCluster(AnyCluster):
                 pwd.getpwuid(os.geteuid()).pw_name, self.base / "id_ed25519", self.base / "known_hosts", ""
             )
             client_key = sshd.make_key(self.access.key)
+            port = _free_port([subnet.loopback(index) for index in range(nodes)]) if same_port else 0
+            options = [(overrides or {}).get(index, node) for index in range(nodes)]
             self._start(
-                [LoopbackNode(self.base, subnet, i, (overrides or {}).get(i, node)) for i in range(nodes)], client_key
+                [LoopbackNode(self.base, subnet, index, each, port) for index, each in enumerate(options)], client_key
             )
             undo.pop_all()
 
@@ -243,8 +249,21 @@ def _locked_account(shadow: Path = Path("/etc/shadow")) -> tuple[str, ...]:
     return ("UsePAM yes",) if locked else ()
 
 
-def _free_port(address: str) -> int:
-    """A port that nobody listens on; it stays free until the server starts, unless somebody asks for it by number."""
-    with socket.create_server((address, 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+def _free_port(addresses: Sequence[str]) -> int:
+    """A port that nobody listens on at any of the addresses.
+
+    It stays free until the servers start, unless somebody asks for it by number.
+
+    Raises:
+        ClusterError: Each port that the system proposed was taken at another address.
+    """
+    for _ in range(_PORTS_TRIED):
+        with contextlib.ExitStack() as probes:
+            first = probes.enter_context(socket.create_server((addresses[0], 0)))
+            port: int = first.getsockname()[1]
+            with contextlib.suppress(OSError):
+                for address in addresses[1:]:
+                    probes.enter_context(socket.create_server((address, port)))
+                return port
+    message = f"no port is free at all {len(addresses)} addresses from {addresses[0]} on ({_PORTS_TRIED} were tried)"
+    raise ClusterError(message)

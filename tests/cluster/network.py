@@ -20,6 +20,7 @@ VOID_BRIDGE = "br-void"  # never up: what is plugged in there has a carrier and 
 ANNOUNCE = ["sh", "-c", "echo 1 > /proc/sys/net/ipv4/conf/all/arp_notify"]
 _SUBNETS = 254
 _FIRST_HOST = 10
+_BLOCK = 256
 _BLOCK_PRIORITY = 50
 _LOCAL_PRIORITY = 100
 
@@ -49,8 +50,9 @@ class Subnet:
         return f"198.19.{self.number}.{_FIRST_HOST + index}"
 
     def loopback(self, index: int) -> str:
-        """Address of a loopback node."""
-        return f"127.0.{self.number}.{_FIRST_HOST + index}"
+        """Address of a loopback node; from the 247th on they go on in 127.1.<number>.0/24."""
+        block, host = divmod(_FIRST_HOST + index, _BLOCK)
+        return f"127.{block}.{self.number}.{host}"
 
     def release(self) -> None:
         """Let another cluster have this number."""

@@ -52,11 +52,13 @@ def start_ticks(pid: int) -> int | None:
 
 
 def children(pid: int) -> list[int]:
-    """The direct children of a process."""
-    try:
-        return [int(child) for child in (_PROC / str(pid) / "task" / str(pid) / "children").read_text().split()]
-    except OSError:
-        return []
+    """The direct children of a process, whichever of its threads started them."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):
+        for thread in (_PROC / str(pid) / "task").iterdir():
+            with contextlib.suppress(OSError):
+                found += [int(child) for child in (thread / "children").read_text().split()]
+    return found
 
 
 def descendants(pid: int) -> list[int]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.cluster.namespaces import can_unshare
 from tests.cluster.options import REPOSITORY
 from tests.cluster.processes import start_ticks
 
@@ -73,6 +74,39 @@ def test_up_when_done_then_nodes_answer_until_down(base: Path, kind: list[str]) 
         f"tests.cluster: no cluster is up in {base}; start one with: python3 -m tests.cluster up\n"
     )
     assert _cli("down", "--dir", str(base)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "shared"),
+    [
+        pytest.param(["--last-shared", "missing"], ["yes", "no"], id="namespaces", marks=pytest.mark.namespace),
+        pytest.param(["--loopback"], ["yes", "yes"], id="loopback"),
+    ],
+)
+def test_inventory_when_given_to_ansible_then_it_reaches_the_nodes(
+    base: Path, tmp_path: Path, kind: list[str], shared: list[str]
+) -> None:
+    """Ansible runs modules on the nodes from outside their network; the last node may have another /nfs/data."""
+    if "--loopback" not in kind and not can_unshare():
+        pytest.skip("needs root, for nodes in network namespaces")
+    _cli("up", "--dir", str(base), *kind)
+    inventory = tmp_path / "nodes.json"
+    inventory.write_text(_cli("inventory", "--dir", str(base)).stdout)
+    folder = json.loads(inventory.read_text())["training"]["vars"].get("shared_data_path", "/nfs/data")
+    argv = ["ansible", "training", "--one-line", "-i", str(inventory), "-m", "stat", "-a", f"path={folder}"]
+    env = os.environ | {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3"}
+    # Without it Ansible asks for a terminal, which an SSH server that is not root's may be unable to give.
+    env["ANSIBLE_PIPELINING"] = "1"
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True, timeout=60)
+    answers = dict(line.split(" | SUCCESS => ") for line in done.stdout.splitlines())
+    seen = [json.loads(answers[name])["stat"]["exists"] for name in ("node01", "node02")]
+    assert ["yes" if exists else "no" for exists in seen] == shared
+
+
+def test_up_when_loopback_cannot_have_it_then_it_says_so(base: Path) -> None:
+    """Nodes on loopback share this machine's file systems."""
+    done = _cli("up", "--loopback", "--last-shared", "missing", "--dir", str(base))
+    assert (done.returncode, "needs nodes in network namespaces, and those need root" in done.stderr) == (1, True)
 
 
 def test_down_when_the_keeper_was_killed_then_it_clears_up(base: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import os
 import pwd
+import socket
 import subprocess
 import sys
 import time
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ import pytest
 
 from tests.cluster.errors import ClusterError
 from tests.cluster.loopback import LoopbackCluster
+from tests.cluster.network import Subnet
 from tests.cluster.options import REPOSITORY, NodeOptions
 from tests.cluster.processes import children, start_ticks
 
@@ -109,6 +112,22 @@ def test_cluster_when_a_server_cannot_start_then_all_is_taken_back(tmp_path: Pat
     with pytest.raises(ClusterError, match=r"node02 on 127\.0\.\d+\.11:\d+ did not start.*NoSuchKeyword"):
         LoopbackCluster(2, overrides={1: NodeOptions(sshd=("NoSuchKeyword yes",))}, base=base)
     assert not base.exists()
+
+
+def test_servers_when_asked_for_one_port_then_all_have_it_and_can_be_logged_into() -> None:
+    """Tools that take one port for all hosts can reach all nodes."""
+    with LoopbackCluster(3, same_port=True) as cluster:
+        assert len({node.port for node in cluster.nodes}) == 1
+        assert [cluster.ssh(index, "echo here").stdout for index in range(3)] == ["here\n"] * 3
+
+
+def test_addresses_when_there_are_256_nodes_then_all_differ_and_are_addresses_of_loopback() -> None:
+    """The last byte has no room for all of them; those that two clusters have differ too."""
+    with socket.socket() as claim:
+        found = [Subnet(number, claim).loopback(index) for number in (1, 2) for index in range(256)]
+    assert len(set(found)) == 512
+    assert [found[0], found[245], found[246]] == ["127.0.1.10", "127.0.1.255", "127.1.1.0"]
+    assert all(ip_address(address).is_loopback for address in found)
 
 
 def test_owner_when_killed_then_servers_end(tmp_path: Path) -> None:
