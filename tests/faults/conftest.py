@@ -3,18 +3,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cluster.fixtures import _namespaces, cluster, make_cluster, node_cluster, session_cluster
+from tests.cluster.cluster import Cluster
+from tests.cluster.fixtures import _namespaces, make_cluster
+from tests.faults import docker
 from tests.faults.doors import DOORS, Door
 from tests.faults.measuring import read_figures
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-__all__ = ["_namespaces", "cluster", "make_cluster", "node_cluster", "session_cluster"]
+    from tests.cluster.fixtures import MakeCluster
+
+__all__ = ["_namespaces", "make_cluster"]
+
+MakeNodes = Callable[..., Cluster]
+
+
+@pytest.fixture
+def make_nodes(make_cluster: MakeCluster) -> MakeNodes:
+    """Make nodes with a docker for one test; takes their number, and the keyword arguments of `Cluster`."""
+
+    def make(count: int, **options: object) -> Cluster:
+        made = make_cluster(count, **{"node": docker.WITH_DOCKER, **options})
+        docker.install(made)
+        return made
+
+    return make
 
 
 @pytest.fixture(params=DOORS, ids=lambda door: door.name)
@@ -26,7 +45,7 @@ def door(request: pytest.FixtureRequest) -> Door:
 
 
 def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
-    """Print what was measured beside what it may be; a figure above its bar has failed its test already."""
+    """Print what was measured beside what it may be."""
     figures = read_figures()
     if figures:
         terminalreporter.section("measured")

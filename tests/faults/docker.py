@@ -1,62 +1,80 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A docker for test nodes that keeps its containers as files; one of them may refuse to be removed."""
+"""A docker for test nodes: it shows and removes the containers that the stand-in madengine records."""
 
 from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING
 
-from tests.cluster.options import LOGIN
+from tests.cluster.mounts import NODE_DIR
+from tests.cluster.options import NodeOptions
 
 if TYPE_CHECKING:
     from tests.cluster.cluster import Cluster
     from tests.cluster.nodes import Node
 
-FOLDER = "containers"
-PATH = f"/home/{LOGIN}/bin"
-# `run NAME DIRECTORY` makes one; `stubborn` in its name makes `rm` fail for it. The rest is what is asked of a docker.
-_PROGRAM = r"""#!/usr/bin/python3
-import json, os, sys
-folder = os.path.join(os.path.expanduser("~"), "containers")
-os.makedirs(folder, exist_ok=True)
+# In memory, one per node, as the containers of a node are: those of one that crashed are gone.
+FOLDER = "/tmp/containers"
+WITH_DOCKER = NodeOptions(env={"MADENGINE_STANDIN_STATE": FOLDER})
+OTHER = "other"
+_REFUSES = "refuses"
+# What is asked of a docker: `ps -aq`, `inspect` and `rm -f`. Where the file `refuses` is, `rm` fails.
+_PROGRAM = f"""#!/usr/bin/python3 -SE
+import json, os, signal, sys
+folder = "{FOLDER}"
 verb, words = sys.argv[1], [word for word in sys.argv[2:] if not word.startswith("-") and word != "container"]
-if verb == "run":
-    name, directory = words
-    described = {"Id": name, "Name": name, "Mounts": [{"Source": directory}], "Config": {"Env": []}}
-    with open(os.path.join(folder, name), "w") as stream:
-        json.dump({**described, "HostConfig": {}, "Created": "2026-01-01T00:00:00Z"}, stream)
-elif verb == "ps":
-    print("\n".join(sorted(os.listdir(folder))))
+
+def recorded():
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".json"):
+            with open(os.path.join(folder, name)) as stream:
+                yield os.path.join(folder, name), json.load(stream)
+
+def described(one):
+    mounts, created = [{{"Source": one["mount"]}}], "2026-01-01T00:00:00Z"
+    return {{"Id": one["id"], "Mounts": mounts, "Config": {{"Env": []}}, "HostConfig": {{}}, "Created": created}}
+
+def kill(mark):
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if mark in open(f"/proc/{{pid}}/environ", "rb").read().split(b"\\0"):
+                os.kill(int(pid), signal.SIGKILL)
+        except OSError:
+            pass
+
+if verb == "ps":
+    print("\\n".join(one["id"] for _, one in recorded()))
 elif verb == "inspect":
-    print(json.dumps([json.load(open(os.path.join(folder, name))) for name in words]))
+    print(json.dumps([described(one) for _, one in recorded() if one["id"] in words]))
 elif verb == "rm":
-    for name in words:
-        if "stubborn" in name:
-            sys.exit("cannot remove container: device or resource busy")
-        os.unlink(os.path.join(folder, name))
+    if os.path.exists(os.path.join(folder, "{_REFUSES}")):
+        sys.exit("cannot remove container: device or resource busy")
+    for path, one in recorded():
+        if one["id"] in words:
+            kill(f"MADENGINE_STANDIN_CONTAINER={{one['id']}}".encode())
+            os.unlink(path)
 else:
-    sys.exit(f"unknown: {verb}")
-"""
-# A madengine that starts two containers of its own before it does its work; `other` is somebody else's.
-STARTS_CONTAINERS = f"""
-{PATH}/docker run "mine-$MADLAUNCH_NODE_RANK" "$PWD"
-[ "$MADLAUNCH_NODE_RANK" != 0 ] || {PATH}/docker run "$FIRST_NAME-$MADLAUNCH_NODE_RANK" "$PWD"
-exec madengine "$@"
+    sys.exit(f"unknown: {{verb}}")
 """
 
 
 def install(cluster: Cluster) -> None:
     """Put the program onto every node, and a container there that no run has made."""
+    other = json.dumps({"id": OTHER, "name": OTHER, "image": OTHER, "mount": "/somewhere/else"})
     for node in cluster.nodes:
-        folder = node.home / "bin"
-        folder.mkdir()
-        (folder / "docker").write_text(_PROGRAM)
-        (folder / "docker").chmod(0o755)
-        node.exec(["su", LOGIN, "-c", f"{PATH}/docker run other /somewhere/else"])
+        program = node.path(f"{NODE_DIR}/bin/docker")
+        program.write_text(_PROGRAM)
+        program.chmod(0o755)
+        # Anybody's: docker is another user's process, and the login's own writes the records.
+        node.exec(["install", "--directory", "--mode", "777", FOLDER])
+        node.path(f"{FOLDER}/{OTHER}.json").write_text(other)
+
+
+def refuse(node: Node) -> None:
+    """Let no container of a node be removed from now on."""
+    node.path(f"{FOLDER}/{_REFUSES}").touch()
 
 
 def containers(node: Node) -> list[str]:
-    """Return the names of the containers of a node."""
-    folder = node.home / FOLDER
-    found = [json.loads(path.read_text())["Name"] for path in folder.iterdir()] if folder.exists() else []
-    return sorted(found)
+    """Return the ids of the containers of a node; `other` is always among them."""
+    return sorted(str(json.loads(path.read_text())["id"]) for path in node.path(FOLDER).glob("*.json"))

@@ -7,161 +7,75 @@ import contextlib
 import json
 import os
 import tempfile
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tests.conftest import _COLLECTIONS_PATH
+from tests.faults.going import Going
 from tests.integration.launching import LAUNCHER, environment
-from tests.integration.running import Running, processes_of_runs, running, seconds_until
+from tests.integration.running import running
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.cluster.cluster import Cluster
-    from tests.cluster.nodes import Node
 
 _FLAGS = {"timeout_s": "timeout", "skip_checks": "skip-check"}
-# A supervisor that has recorded the end needs a moment to go.
-_GONE_WITHIN_S = 3.0
-
-
-@dataclass
-class Ended:
-    """How a launch ended: the exit code of the door, the outcome of the run, and the lines that were shown."""
-
-    code: int
-    outcome: dict[str, Any]
-    shown: list[str]
-    errors: str
-
-    @property
-    def culprit(self) -> int | None:
-        """The rank of the first failure."""
-        first = self.outcome["first_failure"]
-        return None if first is None else int(first["node_rank"])
-
-    @property
-    def states(self) -> list[str]:
-        """The states of the ranks, in order."""
-        return [str(rank["state"]) for rank in self.outcome["ranks"]]
-
-    @property
-    def clean(self) -> list[bool | None]:
-        """Whether each host was seen to be clean, in the order of the ranks."""
-        return [rank["clean"] for rank in self.outcome["ranks"]]
-
-
-@dataclass
-class Going:
-    """A launch that goes on."""
-
-    cluster: Cluster
-    started: Running
-    run_id: str
-    log_dir: Path
-    names: list[str]
-    json_output: bool
-    ended: Ended | None = field(default=None)
-
-    def wait_for(self, node_rank: int, text: str, timeout_s: float = 40.0) -> None:
-        """Wait until a line of a rank is on the screen."""
-        if self.json_output:
-            self.started.wait_for(lambda line: self._is_line(line, node_rank, text), timeout_s)
-        else:
-            label = f"[{self.names[node_rank]}:{node_rank}] "
-            self.started.wait_for(lambda line: line == label + text, timeout_s)
-
-    def _is_line(self, line: str, node_rank: int, text: str) -> bool:
-        event = json.loads(line)
-        return (event["event"], event.get("node_rank"), event.get("text")) == ("line", node_rank, text)
-
-    def end(self, timeout_s: float = 90.0) -> Ended:
-        """Wait for the end."""
-        code = self.started.end(timeout_s)
-        texts = [line.text for line in self.started.lines]
-        if self.json_output:
-            events = [json.loads(text) for text in texts]
-            assert events[-1]["event"] == "outcome", (events[-1:], self.started.errors())
-            outcome = events[-1]
-        else:
-            outcome = json.loads((self.log_dir / "summary.json").read_text())["outcome"]
-        return Ended(code, outcome, texts, self.started.errors())
-
-    def lines(self, node_rank: int) -> list[str]:
-        """Return the lines of a rank that were shown so far."""
-        if self.json_output:
-            events = [json.loads(line.text) for line in self.started.lines]
-            return [
-                event["text"] for event in events if (event["event"], event.get("node_rank")) == ("line", node_rank)
-            ]
-        label = f"[{self.names[node_rank]}:{node_rank}] "
-        return [line.text.removeprefix(label) for line in self.started.lines if line.text.startswith(label)]
-
-    def check_lines(self, *node_ranks: int) -> None:
-        """Fail unless the log of each rank here is that of its node, and every line of it was shown, once."""
-        for node_rank in node_ranks:
-            node = self.cluster.nodes[node_rank]
-            on_node = (node.home / ".local/state/madlaunch/runs" / self.run_id / f"rank{node_rank}/log").read_bytes()
-            assert (self.log_dir / f"rank{node_rank}.log").read_bytes() == on_node
-            assert self.lines(node_rank) == on_node.decode().splitlines()
 
 
 @dataclass(frozen=True)
 class Door:
-    """One way to start a launch; `failed` is the exit code with which it says that a rank failed."""
+    """One way to start a launch."""
 
     name: str
-    failed: int
-    limit: int
 
     @contextlib.contextmanager
     def launch(self, cluster: Cluster, state: Path, **variables: object) -> Iterator[Going]:
-        """Start a launch on all nodes with the variables of the playbook; end what is left of it with the block."""
-        run_id = str(variables.setdefault("run_id", f"fault-{os.getpid()}-{len(list(state.iterdir()))}"))
+        """Start a launch on all nodes with the variables of the playbook; end what is left of it with the block.
+
+        `ssh_args` is the launcher's flag, or the variable of the inventory.
+        """
         variables.setdefault("grace_s", 2)
-        log_dir = Path(str(variables.setdefault("log_dir", str(state / "logs" / run_id))))
-        opened = self._launcher if self.name == "launcher" else self._playbook
-        with opened(cluster, state, variables) as (started, names):
-            if self.name == "launcher":
-                begin = json.loads(started.wait_for(lambda line: '"begin"' in line).text)
-                run_id, log_dir = begin["run_id"], Path(begin["log_dir"])
-            yield Going(cluster, started, run_id, log_dir, names, json_output=self.name == "launcher")
-
-    @contextlib.contextmanager
-    def _launcher(
-        self, cluster: Cluster, state: Path, variables: dict[str, object]
-    ) -> Iterator[tuple[Running, list[str]]]:
-        given = {name: value for name, value in variables.items() if name not in {"run_id", "log_dir"}}
-        words = [*LAUNCHER, *cluster.launcher_args(), "--output", "json"]
-        for name, value in given.items():
-            words += _flag(name, value)
-        with running(cluster, words, environment(state)) as started:
-            yield started, [node.address for node in cluster.nodes]
-
-    @contextlib.contextmanager
-    def _playbook(
-        self, cluster: Cluster, state: Path, variables: dict[str, object]
-    ) -> Iterator[tuple[Running, list[str]]]:
-        hosts = {
-            f"worker{rank}": {"ansible_host": node.address, "node_rank": rank}
-            for rank, node in enumerate(cluster.nodes)
-        }
-        inventory = state / "inventory.json"
-        inventory.write_text(json.dumps({"training": {"hosts": hosts, "vars": cluster.inventory_vars()}}))
-        (state / "vars.json").write_text(json.dumps(variables))
-        words = ["ansible-playbook", "-i", str(inventory), "madlaunch.multinode.launch", "--forks", "16"]
-        words += ["-e", f"@{state / 'vars.json'}"]
-        # Ansible keeps sockets in the home directory, and their paths must be short.
-        with tempfile.TemporaryDirectory(prefix="mad-", ignore_cleanup_errors=True) as home:
-            env = environment(state, HOME=home, ANSIBLE_NOCOLOR="1", PYTHONUNBUFFERED="1")
-            env["ANSIBLE_COLLECTIONS_PATH"] = str(_COLLECTIONS_PATH)
-            with running(cluster, words, env) as started:
-                yield started, list(hosts)
+        opened = _launcher if self.name == "launcher" else _playbook
+        with opened(cluster, state, variables) as going:
+            yield going
 
 
-LAUNCHER_DOOR = Door("launcher", failed=1, limit=4)
-DOORS = (LAUNCHER_DOOR, Door("playbook", failed=2, limit=2))
+@contextlib.contextmanager
+def _launcher(cluster: Cluster, state: Path, variables: dict[str, object]) -> Iterator[Going]:
+    words = [*LAUNCHER, *cluster.launcher_args(), "--output", "json"]
+    for name, value in variables.items():
+        words += _flag(name, value)
+    with running(cluster, words, environment(state)) as started:
+        begin = json.loads(started.wait_for(lambda line: '"begin"' in line).text)
+        names = [node.address for node in cluster.nodes]
+        yield Going(cluster, started, begin["run_id"], Path(begin["log_dir"]), names, json_output=True)
+
+
+@contextlib.contextmanager
+def _playbook(cluster: Cluster, state: Path, variables: dict[str, object]) -> Iterator[Going]:
+    run_id = str(variables.setdefault("run_id", f"fault-{os.getpid()}-{len(list(state.iterdir()))}"))
+    log_dir = Path(str(variables.setdefault("log_dir", str(state / "logs" / run_id))))
+    hosts = {
+        f"worker{rank}": {"ansible_host": node.address, "node_rank": rank} for rank, node in enumerate(cluster.nodes)
+    }
+    ssh_args = variables.pop("ssh_args", cluster.access.ssh_args())
+    inventory, given = state / f"{run_id}-inventory.json", state / f"{run_id}-variables.json"
+    shared = {**cluster.inventory_vars(), "ansible_ssh_common_args": ssh_args}
+    inventory.write_text(json.dumps({"training": {"hosts": hosts, "vars": shared}}))
+    given.write_text(json.dumps(variables))
+    words = ["ansible-playbook", "-i", str(inventory), "madlaunch.multinode.launch", "--forks", "16", "-e", f"@{given}"]
+    # Ansible keeps sockets in the home directory, and their paths must be short.
+    with tempfile.TemporaryDirectory(prefix="mad-", ignore_cleanup_errors=True) as home:
+        env = environment(state, HOME=home, ANSIBLE_NOCOLOR="1", PYTHONUNBUFFERED="1")
+        env["ANSIBLE_COLLECTIONS_PATH"] = str(_COLLECTIONS_PATH)
+        with running(cluster, words, env) as started:
+            yield Going(cluster, started, run_id, log_dir, list(hosts), json_output=False)
+
+
+LAUNCHER_DOOR, PLAYBOOK_DOOR = DOORS = Door("launcher"), Door("playbook")
 
 
 def _flag(name: str, value: object) -> list[str]:
@@ -174,13 +88,18 @@ def _flag(name: str, value: object) -> list[str]:
     return [flag, ",".join(value) if isinstance(value, list) else str(value)]
 
 
-def left_of(node: Node, run_id: str) -> list[str]:
-    """Return the command lines of what a run left on a node; containers of the stand-in are processes too."""
-    return [command for command in processes_of_runs(node) if run_id in command or "MADENGINE" in command] or [
-        " ".join(process.argv) for process in node.processes(run_id)
-    ]
+def through_both_doors(row: Callable[[Door, Cluster, Path], None], clusters: Sequence[Cluster], state: Path) -> None:
+    """Run a row through both doors at the same time, each on nodes and in a directory of its own.
 
-
-def check_clean(cluster: Cluster) -> None:
-    """Fail if any process of any run is left on a node that is up; a supervisor has a moment to go."""
-    seconds_until(lambda: not any(processes_of_runs(node) for node in cluster.nodes if node.alive), _GONE_WITHIN_S)
+    For rows that mostly wait.
+    """
+    with ThreadPoolExecutor(len(DOORS)) as pool:
+        parts = {}
+        for door, cluster in zip(DOORS, clusters, strict=True):
+            (state / door.name).mkdir()
+            parts[door] = pool.submit(row, door, cluster, state / door.name)
+    for door, part in parts.items():
+        error = part.exception()
+        if error is not None:
+            error.add_note(f"through the {door.name}")
+            raise error

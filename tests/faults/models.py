@@ -3,33 +3,36 @@
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from tests.integration.running import rank_dir
+from tests.integration.running import status_on
 
 if TYPE_CHECKING:
+    from tests.cluster.cluster import Cluster
     from tests.cluster.nodes import Node
 
+# Goes on until it is `enough`, which it sees on the file system that all nodes share.
 TICKS = """
-for number in $(seq 1 600); do echo "tick $number on node $NODE_RANK"; sleep 0.2; done
+number=0
+until [ -e /nfs/data/enough ]; do number=$((number + 1)); echo "tick $number on node $NODE_RANK"; sleep 0.5; done
 echo "performance: 1 runs"
 """
 
+_UP = 'touch "/nfs/data/up.$NODE_RANK"\n'
 # Rank 1 ends as soon as the others have said that they are there.
-ONE_FAILS = """
-if [ "$NODE_RANK" = 1 ]; then sleep 3; echo "rank 1 gives up"; exit 9; fi
+_RANK_1_FAILS = """
+if [ "$NODE_RANK" = 1 ]; then
+  until [ "$(ls /nfs/data | grep -c '^up[.]')" -ge "$NNODES" ]; do sleep 0.1; done
+  echo "rank 1 gives up"
+  exit 9
+fi
 """
-DEAF = (
-    ONE_FAILS
-    + """
-trap '' INT TERM HUP
-echo "deaf on node $NODE_RANK"
-while :; do sleep 1; done
-"""
-)
+ONE_FAILS = _UP + _RANK_1_FAILS
+_DEAF = "trap '' INT TERM HUP\n"
+DEAF_TICKS = _DEAF + TICKS
+DEAF = _DEAF + ONE_FAILS + 'echo "deaf on node $NODE_RANK"\n' + TICKS
 # What tries to get away: a session of its own, no parent, no open file, no name.
-ESCAPED = """
+_ESCAPED = """
 import os, signal, time
 for _ in range(2):
     if os.fork():
@@ -44,11 +47,13 @@ for _ in range(2):
     time.sleep(600)
     os._exit(0)
 print("children are away", flush=True)
+open("/nfs/data/up." + os.environ["NODE_RANK"], "w").close()
 time.sleep(600)
 """
 ESCAPES = f"""
-if [ "$NODE_RANK" = 1 ]; then sleep 3; echo "rank 1 gives up"; exit 9; fi
-exec python3 -c '{ESCAPED}'
+[ "$NODE_RANK" != 1 ] || {_UP}
+{_RANK_1_FAILS}
+exec python3 -c '{_ESCAPED}'
 """
 # A hang: a line, then nothing; one process of it is Python, as those of a training are.
 HANGS = """
@@ -62,11 +67,11 @@ waits_for_the_others()
 """
 
 
-def status_of(node: Node, run_id: str, node_rank: int) -> dict[str, Any]:
-    """Return what the node has recorded of a rank."""
-    return dict(json.loads((rank_dir(node, run_id, node_rank) / "status.json").read_text()))
+def enough(cluster: Cluster) -> None:
+    """Let the training end well, on all nodes."""
+    (cluster.shared / "enough").touch()
 
 
 def kill_recorded(node: Node, run_id: str, node_rank: int, who: str) -> None:
     """Kill (SIGKILL) the `child` or the `supervisor` of a rank."""
-    node.exec(["kill", "-9", str(status_of(node, run_id, node_rank)[who]["pid"])])
+    node.exec(["kill", "-9", str(status_on(node, run_id, node_rank)[who]["pid"])])

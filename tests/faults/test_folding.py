@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.faults.doors import Door, check_clean
+from tests.faults.going import check_clean
 from tests.integration.models import add_model
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.cluster.fixtures import MakeCluster
-    from tests.faults.doors import Going
+    from tests.faults.conftest import MakeNodes
+    from tests.faults.doors import Door
+    from tests.faults.going import Going
 
 pytestmark = [pytest.mark.cluster, pytest.mark.namespace, pytest.mark.slow]
 
@@ -49,18 +50,19 @@ def _expanded(ranks: str) -> list[int]:
 
 @pytest.mark.fault("same-lines")
 def test_lines_of_all_ranks_when_folded_then_are_shown_once_and_kept_in_every_log(
-    make_cluster: MakeCluster, tmp_path: Path, door: Door
+    make_nodes: MakeNodes, tmp_path: Path, door: Door
 ) -> None:
     """Unfolded again, the screen has for every rank exactly the lines of its log, in their order."""
-    cluster = make_cluster(3)
+    cluster = make_nodes(3)
     add_model(cluster, "same", SAME_AND_OTHER)
     with door.launch(cluster, tmp_path, model="same", fold=True) as going:
         ended = going.end()
-    assert (ended.code, ended.states) == (0, ["ok"] * 3)
+    assert (ended.code, ended.states, ended.clean) == (0, ["ok"] * 3, [True] * 3)
     shown = _shown(going)
     for rank in range(3):
         mine = [text for ranks, text in shown if rank in _expanded(ranks)]
-        assert mine == (going.log_dir / f"rank{rank}.log").read_text().splitlines()
+        assert mine == going.log_on_node(rank).decode().splitlines()
+        assert (going.log_dir / f"rank{rank}.log").read_bytes() == going.log_on_node(rank)
     steps = Counter(ranks for ranks, text in shown if re.fullmatch(r"step \d+ of 10", text))
     # The ranks do not start in the same instant; most lines still come within a second of each other.
     assert steps["0-2"] >= 5, steps
