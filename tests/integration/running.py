@@ -31,6 +31,7 @@ _CONTAINER = "MADENGINE_STANDIN_CONTAINER"
 _RUNS = "/madlaunch/runs/"
 _LOOK_EVERY_S = 0.02
 _LAST_WORD_S = 2.0
+_HOLD_EVERY_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,17 @@ def kill_control_side(cluster: Cluster) -> None:
     kill([pid for pid in members("net", namespace(cluster.control_pid, "net")) if pid != cluster.control_pid])
 
 
+def playbook_of(cluster: Cluster, launcher: int) -> int:
+    """Return ansible-playbook itself, which is a child of the launcher."""
+    return next(pid for pid in children_of(cluster, launcher) if b"ansible-playbook" in b" ".join(_command(pid)))
+
+
+def children_of(cluster: Cluster, parent: int) -> list[int]:
+    """Return the processes of the control side that a process has started itself."""
+    pids = members("net", namespace(cluster.control_pid, "net"))
+    return [pid for pid in pids if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1] == str(parent)]
+
+
 def kill_connections(cluster: Cluster, address: str) -> None:
     """Kill the ssh clients of the control side that are connected to one address."""
     pids = members("net", namespace(cluster.control_pid, "net"))
@@ -172,6 +184,20 @@ def _command(pid: int) -> list[bytes]:
 def _open_connections(cluster: Cluster, pid: int) -> str:
     shown = cluster.run(["ss", "-Htnp"]).stdout.splitlines()
     return "\n".join(line for line in shown if f"pid={pid}," in line)
+
+
+def hold_program(node: Node, timeout_s: float = 60.0) -> int:
+    """Stop (SIGSTOP) the next node program that is seen on a node; return its process, to be continued."""
+    deadline_s = time.monotonic() + timeout_s
+    while time.monotonic() < deadline_s:
+        for pid in node.namespaces.pids():
+            words = _command(pid)
+            if words[0] == b"python3" and any(b"node.loader" in word for word in words):
+                os.kill(pid, signal.SIGSTOP)
+                return pid
+        time.sleep(_HOLD_EVERY_S)
+    message = f"no node program was seen within {timeout_s} s"
+    raise AssertionError(message)
 
 
 def processes_of_runs(node: Node) -> list[str]:
@@ -198,12 +224,12 @@ def check_nothing_left(cluster: Cluster) -> None:
         time.sleep(_LOOK_EVERY_S)
 
 
-def seconds_until(condition: Callable[[], bool], timeout_s: float) -> float:
-    """Wait until a condition holds; return how many seconds that took."""
+def seconds_until(condition: Callable[[], bool], timeout_s: float, look_every_s: float = 0.1) -> float:
+    """Wait until a condition holds; return how many seconds that took. A look at many nodes is dear."""
     start_s = time.monotonic()
     while not condition():
         assert time.monotonic() - start_s < timeout_s, f"not within {timeout_s} s"
-        time.sleep(0.1)
+        time.sleep(look_every_s)
     return time.monotonic() - start_s
 
 

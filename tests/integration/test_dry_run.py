@@ -56,7 +56,9 @@ def test_dry_run_when_text_is_asked_for_then_its_scripts_are_those_of_json(tmp_p
 def test_dry_run_when_a_value_is_only_known_on_the_host_then_is_marked(tmp_path: Path) -> None:
     """Count of GPUs and interface `auto`: a placeholder in angle brackets, listed per rank."""
     done = dry_run(tmp_path, "--model", "tag", "--nodes", "a,b", "--nccl-interface", "auto", "--output", "json")
-    assert [event["unknown"] for event in done.of("render")] == [
+    # Each comes as soon as it is rendered.
+    rendered = sorted(done.of("render"), key=lambda event: event["node_rank"])
+    assert [event["unknown"] for event in rendered] == [
         [f"<interface of the route from {host} to a>", f"<GPU count of {host}>"] for host in ("a", "b")
     ]
     assert "NPROC_PER_NODE='<GPU count of b>'" in done.script(1, "2")

@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.running import check_nothing_left, launch_live, rank_dir, seconds_until, status_on
+from tests.integration.running import (
+    check_nothing_left,
+    hold_program,
+    launch_live,
+    left_on,
+    playbook_of,
+    processes_of_runs,
+    rank_dir,
+    seconds_until,
+    status_on,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.cluster.cluster import Cluster
     from tests.cluster.fixtures import MakeCluster
-    from tests.cluster.nodes import Node
 
 pytestmark = [pytest.mark.cluster, pytest.mark.namespace, pytest.mark.slow]
 
@@ -26,19 +33,6 @@ LEASE_S = 10
 SLOW_S = 14.0
 FILES = 5000
 WORDS = ["--model", "demo_sleep", "--env", "DEMO_SECONDS=2", "--lease-s", str(LEASE_S), "--grace-s", "1"]
-
-
-def starts(node: Node) -> Iterator[int]:
-    """Yield the process of the node program that makes the rank ready, once there is a rank."""
-    if not list(node.home.glob(".local/state/madlaunch/runs/*/rank*")):
-        return
-    for pid in node.namespaces.pids():
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if words.startswith(b"python3") and b"node.loader" in words:
-            yield pid
 
 
 def enlarge(cluster: Cluster) -> None:
@@ -52,14 +46,9 @@ def enlarge(cluster: Cluster) -> None:
 def make_slow(cluster: Cluster) -> int:
     """Stop the start on the last node in its midst; return its process."""
     node = cluster.nodes[-1]
-    deadline_s = time.monotonic() + 60
-    while time.monotonic() < deadline_s:
-        for pid in starts(node):
-            os.kill(pid, signal.SIGSTOP)
-            return pid
-        time.sleep(0.002)
-    message = "no start was seen within 60 s"
-    raise AssertionError(message)
+    # From then on it is the program that makes the rank ready.
+    seconds_until(lambda: any(node.home.glob(".local/state/madlaunch/runs/*/rank*")), 60, 0.002)
+    return hold_program(node)
 
 
 def at_gate(cluster: Cluster, run_id: str) -> bool:
@@ -111,3 +100,21 @@ def test_interrupt_when_a_host_still_starts_then_nothing_has_run(make_cluster: M
     assert [log.read_bytes() for log in logs] == [b""] * 2
     assert [rank["exit_code"] for rank in done.outcome["ranks"]] == [None] * 3
     check_nothing_left(cluster)
+
+
+def test_playbook_when_killed_while_ranks_wait_for_a_slow_host_then_their_leases_end_them(
+    make_cluster: MakeCluster, tmp_path: Path
+) -> None:
+    """The workers that hold the ranks outlive ansible-playbook; they must not hold what nobody watches."""
+    cluster = make_cluster(3)
+    enlarge(cluster)
+    with launch_live(cluster, tmp_path, *WORDS) as started:
+        pid = make_slow(cluster)
+        run_id = run_id_of(cluster)
+        seconds_until(lambda: at_gate(cluster, run_id), 20)
+        playbook = playbook_of(cluster, started.process.pid)
+        os.kill(started.process.pid, signal.SIGKILL)
+        os.kill(playbook, signal.SIGKILL)
+        seconds_until(lambda: not any(processes_of_runs(node) for node in cluster.nodes[:-1]), LEASE_S + 10)
+        os.kill(pid, signal.SIGCONT)
+    seconds_until(lambda: left_on(cluster) == {}, LEASE_S + 10)

@@ -158,6 +158,11 @@ def test_logs_when_followed_and_interrupted_then_the_run_does_not_notice(pair: C
     assert again(pair, tmp_path, "stop").returncode == 0
 
 
+def last_lines(status: Launch) -> list[str]:
+    """Return the last line of each rank as `status` told it."""
+    return [rank["last_line"] for rank in status.of("chosen")[0]["status"]["ranks"]]
+
+
 def test_verbs_when_on_another_control_node_then_work_by_inventory_and_run_id_alone(
     pair: Cluster, tmp_path: Path
 ) -> None:
@@ -169,6 +174,10 @@ def test_verbs_when_on_another_control_node_then_work_by_inventory_and_run_id_al
     elsewhere, words = tmp_path / "second", ["-i", str(inventory)]
     listed = again(pair, elsewhere, "list", *words)
     assert [run["run_id"] for run in listed.of("runs")[0]["runs"]] == [run_id]
+    secret = tmp_path / "vars.env"
+    secret.write_text(f"TOKEN={last_lines(again(pair, elsewhere, 'status', run_id, *words))[0]}\n")
+    masked = again(pair, elsewhere, "status", run_id, *words, "--env-file", str(secret))
+    assert last_lines(masked) == ["********"] * 2
     attached = again(pair, elsewhere, "attach", run_id, *words)
     assert (attached.returncode, attached.outcome["state"]) == (0, "ok"), attached.stderr
     assert [(rank["host"], rank["node_rank"]) for rank in attached.outcome["ranks"]] == [("worker0", 0), ("worker1", 1)]
@@ -222,6 +231,20 @@ def test_attach_when_another_launcher_follows_then_is_refused(pair: Cluster, tmp
         assert "another launcher on this machine follows run" in refused.stderr
         first.interrupt()
         assert first.end() == 130
+
+
+def test_detach_when_interrupted_before_all_are_up_then_the_outcome_is_what_the_stop_saw(
+    pair: Cluster, tmp_path: Path
+) -> None:
+    """Every rank that was up is told as stopped, and its host as clean."""
+    with launch_live(pair, tmp_path, "--model", "demo_sleep", "--detach", "--grace-s", "2") as started:
+        started.wait_for_event("start", node_rank=1)
+        started.interrupt()
+        done = started.finish()
+    ranks = done.outcome["ranks"]
+    assert (done.returncode, done.outcome["state"]) == (130, "interrupted"), done.outcome
+    assert {rank["state"] for rank in ranks} <= {"stopped", "not_started"}
+    assert [rank["clean"] for rank in ranks] == [True, True]
 
 
 def test_detach_when_a_rank_ends_at_once_then_the_others_are_stopped(pair: Cluster, tmp_path: Path) -> None:

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.launching import launch
-from tests.integration.models import wrap_madengine
+from tests.integration.launching import LAUNCHER, REPOSITORY, Launch, environment, launch, read_events
+from tests.integration.models import add_model, wrap_madengine
 from tests.integration.running import (
     check_nothing_left,
     kill_control_side,
@@ -76,6 +77,37 @@ def test_limit_when_the_control_node_is_gone_then_is_kept_by_the_nodes(node_clus
     assert [(status["state"], status["ended_by"], status["left"]) for status in endings] == [
         ("ended", "timeout", 0)
     ] * 4
+
+
+# 600 lines of 100 characters a second for 18 seconds, on each rank.
+STEADY = """
+for second in $(seq 18); do
+  seq -f "second $second of node $NODE_RANK, line %080.0f" 600
+  sleep 1
+done
+echo "performance: 1 runs"
+"""
+
+
+@pytest.mark.slow
+def test_screen_when_it_stands_still_then_no_rank_is_ended_and_no_line_lost(
+    make_cluster: MakeCluster, tmp_path: Path
+) -> None:
+    """Ctrl-S, a pager, a laptop asleep: the lines wait, the ranks are heard from all the same."""
+    cluster = make_cluster(2)
+    add_model(cluster, "steady", STEADY)
+    argv = [*LAUNCHER, *cluster.launcher_args(), "--output", "json", "--model", "steady", "--lease-s", "10"]
+    process = cluster.popen(argv, cwd=REPOSITORY, env=environment(tmp_path), stdout=subprocess.PIPE, text=True)
+    with process:
+        time.sleep(20)
+        output, _errors = process.communicate(timeout=60)
+    done = Launch(process.returncode, read_events(output.splitlines()), "")
+    assert (done.returncode, done.outcome["state"]) == (0, "ok")
+    for rank in range(2):
+        lines = [line for line in done.lines(rank) if line.startswith("second ")]
+        assert lines == [
+            f"second {second} of node {rank}, line {line:080}" for second in range(1, 19) for line in range(1, 601)
+        ]
 
 
 def test_interrupt_when_ranks_run_then_stops_them(node_cluster: Cluster, tmp_path: Path) -> None:

@@ -183,6 +183,100 @@ def test_launch_when_a_way_to_rank_0_is_blocked_then_just_that_rank_says_so(clus
     assert barred_said == "node0 (node0, port 4000) is not reached: there is no route."
     # Whether the kernel or the test of the way gives up first is a matter of timing.
     reasons = "there is no route|no answer, as with a firewall that drops packets"
-    way = re.escape(f"node0 ({first.second_address}, port 4000) is not reached through interface ib0: ")
-    assert re.fullmatch(f"{way}({reasons})\\.", cut_said)
+    way = re.escape(f"node0 ({first.second_address}, port 4000) is not reached through interface ib0 (")
+    assert re.fullmatch(f"{way}nccl_interface and gloo_interface\\): ({reasons})\\.", cut_said)
     assert traces(first) == []
+
+
+BRIDGE, BRIDGE_ADDRESS = "docker0", "172.17.0.1"
+
+
+@pytest.fixture
+def bridges(cluster: Cluster) -> Iterator[None]:
+    """A bridge of containers on every node, with the same address everywhere and a container on it."""
+    add = f"ip link add {BRIDGE} type bridge && ip link add veth1 type veth peer name veth2 && "
+    up = f"ip link set veth1 master {BRIDGE} && ip address add {BRIDGE_ADDRESS}/16 dev {BRIDGE} && "
+    links = " && ".join(f"ip link set {name} up" for name in ("veth1", "veth2", BRIDGE))
+    for node in cluster.nodes:
+        node.exec(["sh", "-c", add + up + links])
+    yield
+    for node in cluster.nodes:
+        node.exec(["sh", "-c", f"ip link del veth1 && ip link del {BRIDGE}"])
+
+
+@pytest.mark.usefixtures("bridges")
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        pytest.param({"nccl_interface": "lo", "gloo_interface": "lo"}, "127.0.0.1", id="loopback"),
+        pytest.param({"gloo_interface": BRIDGE}, BRIDGE_ADDRESS, id="bridge-for-gloo"),
+        pytest.param({"nccl_interface": BRIDGE}, BRIDGE_ADDRESS, id="bridge-for-nccl"),
+    ],
+)
+def test_launch_when_an_interface_leads_to_each_host_itself_then_every_rank_but_0_says_so(
+    cluster: Cluster, tmp_path: Path, given: dict[str, str], address: str
+) -> None:
+    """It is up and has an address, which every host has; the fix names the one of the way to rank 0."""
+    words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)]
+    done = train(cluster, tmp_path, "--check-only", *words, *sound(cluster))
+    bad = f"Interface {next(iter(given.values()))} ({' and '.join(given)})"
+    message = f"{bad} does not lead to node0: {address} is this host itself, too."
+    expected = [("rendezvous", number, message) for number in (2, 3)]
+    assert (done.returncode, found(done, cluster)) == (PREFLIGHT_FAILED, expected)
+    better = " and ".join(f"--{name.replace('_', '-')} ens14np0 (variable {name})" for name in given)
+    fix = f"Choose an interface of the network that the hosts share: {better}"
+    assert [item["fix"] for item in done.findings if item["check"] == "rendezvous"] == [fix, fix]
+
+
+def test_launch_when_only_the_interface_of_gloo_is_cut_off_then_it_is_tried_and_named(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """NCCL's way is well; both are tried."""
+    cable = network.port_name(3, second=True)
+    cluster.run(["ip", "link", "set", cable, "nomaster"]).check_returncode()
+    try:
+        done = train(cluster, tmp_path, "--gloo-interface", "ib0", *sound(cluster))
+    finally:
+        cluster.run(["ip", "link", "set", cable, "master", network.SECOND_BRIDGE]).check_returncode()
+    [(check, host, message)] = found(done, cluster)
+    assert (done.returncode, check, host) == (PREFLIGHT_FAILED, "rendezvous", 3)
+    assert "is not reached through interface ib0 (gloo_interface): " in message
+
+
+def test_check_when_a_host_is_named_by_two_of_its_addresses_then_that_is_found(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """Rank 0 and another rank, each a second time; it is allowed on request only."""
+    first, other = cluster.nodes[0], cluster.nodes[2]
+    more = {node: f"{node.address.rpartition('.')[0]}.{200 + node.index}" for node in (first, other)}
+    nodes = [first.address, other.address, *more.values()]
+    words = ["--check-only", "--nodes", ",".join(nodes)]
+    for node, address in more.items():
+        node.exec(["ip", "address", "add", f"{address}/24", "dev", "ens14np0"])
+    try:
+        done = train(cluster, tmp_path, *words)
+        allowed = train(cluster, tmp_path, *words, "--skip-check", "same_host")
+    finally:
+        for node, address in more.items():
+            node.exec(["ip", "address", "del", f"{address}/24", "dev", "ens14np0"])
+    message = "{} is the same machine as {}: two ranks would share its GPUs and its ports."
+    said = [(item["check"], item["host"], item["message"]) for item in done.findings if item["severity"] == "error"]
+    assert (done.returncode, said) == (
+        PREFLIGHT_FAILED,
+        [("same_host", again, message.format(again, once)) for once, again in zip(nodes[:2], nodes[2:], strict=True)],
+    )
+    assert (allowed.returncode, allowed.errors) == (0, [])
+
+
+def test_check_when_two_names_of_an_inventory_have_one_address_then_that_is_found(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """Two entries were given the same ansible_host by mistake."""
+    inventory = tmp_path / "inventory.json"
+    interfaces = {"nccl_interface": "auto", "gloo_interface": "auto"}
+    hosts = {name: {"ansible_host": cluster.nodes[0].address} for name in ("alpha", "beta")}
+    inventory.write_text(json.dumps({"all": {"hosts": hosts, "vars": {**cluster.inventory_vars(), **interfaces}}}))
+    argv = [*LAUNCHER, "check", "--model", "demo_train", "--inventory", str(inventory), "--output", "json"]
+    done = cluster.run(argv, cwd=REPOSITORY, env=environment(tmp_path))
+    told = Launch(done.returncode, read_events(done.stdout.splitlines()), done.stderr)
+    assert (told.returncode, told.errors) == (PREFLIGHT_FAILED, [("same_host", "beta")])

@@ -3,13 +3,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import json
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cluster.accounts import LOGIN_ID
 from tests.cluster.cluster import Cluster
 from tests.cluster.fixtures import _need, _nothing_left
 from tests.integration.launching import LAUNCHER, REPOSITORY, environment, launch
@@ -19,6 +22,8 @@ from tests.integration.running import launch_live
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.integration.launching import Launch
 
 pytestmark = [pytest.mark.cluster, pytest.mark.namespace]
 
@@ -46,6 +51,10 @@ def two_faults(cluster: Cluster) -> Iterator[None]:
     cluster.nodes[2].set_gpus(2)
 
 
+MORE_FORKS = (
+    "Leave out --forks of the launcher, or give at least 3. In Ansible: ansible-playbook --forks 3, "
+    "or ANSIBLE_FORKS=3, or Forks = 3 in the AWX job template."
+)
 FAULTS = [
     ("mad_dir", 1, "There is no folder /home/mluser/MAD."),
     ("gpus", 2, "There are 1 GPUs, but 2 on the other hosts."),
@@ -116,6 +125,41 @@ def test_launch_when_an_earlier_run_still_runs_then_its_hosts_say_so(cluster: Cl
     assert [runs(node) for node in cluster.nodes] == [[run_id], [run_id], []]
 
 
+def stop_command(done: Launch, check: str) -> str:
+    """Return the command of the launcher that a finding proposes."""
+    fix: str = next(item["fix"] for item in done.findings if item["check"] == check)
+    return fix.partition(" (in Ansible: ")[0].partition("python launcher.py ")[2]
+
+
+def test_launch_when_ranks_of_a_killed_run_live_on_then_they_are_found_and_the_fix_ends_them(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """Their supervisors are gone, and with them the locks; this machine has no record of that run."""
+    login = ["setpriv", f"--reuid={LOGIN_ID}", f"--regid={LOGIN_ID}", "--clear-groups"]
+    with contextlib.ExitStack() as living:
+        for node in cluster.nodes[1:]:
+            rank = ["env", "MADLAUNCH_RUN_ID=mad-old-1", f"MADLAUNCH_NODE_RANK={node.index}", "sleep", "600"]
+            living.callback(living.enter_context(node.popen([*login, *rank])).kill)
+        done = launch(cluster, tmp_path, "--model", "demo_train")
+        message = "Run mad-old-1 still runs there and may hold the GPUs."
+        expected = [("leftovers", 1, message), ("leftovers", 2, message)]
+        assert (done.returncode, found(done, cluster), done.of("start")) == (PREFLIGHT_FAILED, expected, [])
+        words = [*LAUNCHER, *shlex.split(stop_command(done, "leftovers")), "--ssh-args", cluster.access.ssh_args()]
+        stopped = cluster.run(words, cwd=REPOSITORY, env=environment(tmp_path))
+        assert (stopped.returncode, [node.processes() for node in cluster.nodes]) == (0, [[], [], []])
+    assert launch(cluster, tmp_path, "--model", "demo_train", "--check-only").returncode == 0
+
+
+def test_launch_when_forks_of_the_launcher_are_too_few_then_that_alone_is_found(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """The fix names the flag that was given."""
+    done = launch(cluster, tmp_path, "--model", "demo_train", "--forks", "1")
+    found_fixes = [(item["check"], item["severity"], item["fix"]) for item in done.findings]
+    assert (done.returncode, found_fixes) == (PREFLIGHT_FAILED, [("forks", "error", MORE_FORKS)])
+    assert done.of("start") == []
+
+
 def test_playbook_when_forks_are_too_few_then_that_alone_is_found(
     cluster: Cluster, tmp_path: Path, collections_path: Path
 ) -> None:
@@ -126,12 +170,15 @@ def test_playbook_when_forks_are_too_few_then_that_alone_is_found(
     argv = ["ansible-playbook", "--inventory", str(inventory), "madlaunch.multinode.launch", "--forks", "1"]
     env = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(collections_path), "XDG_STATE_HOME": str(tmp_path)}
     before = {node.name: runs(node) for node in cluster.nodes}
+    # What only keeps the nonce of an earlier test goes some seconds later.
+    going = {node.name: traces(node) for node in cluster.nodes}
     done = cluster.run([*argv, "--extra-vars", "model=demo_train"], env={**env, "ANSIBLE_NOCOLOR": "1"})
     assert done.returncode != 0
     # Ansible may show the message of a failed task twice, the second time within its result.
     lines = {line.strip() for line in done.stdout.replace("\\n", "\n").splitlines()}
     said = "error: forks: Ansible works on 1 hosts at a time, so the 3 ranks would start one after the other. "
-    fix = "Fix: ansible-playbook --forks 3, or ANSIBLE_FORKS=3, or Forks = 3 in the AWX job template."
+    fix = f"Fix: {MORE_FORKS}"
     assert {line[: len(said + fix)] for line in lines if line.startswith("error: ")} == {said + fix}
     assert {node.name: runs(node) for node in cluster.nodes} == before
-    assert [traces(node) for node in cluster.nodes] == [[], [], []]
+    left = {node.name: [trace for trace in traces(node) if trace not in going[node.name]] for node in cluster.nodes}
+    assert left == {node.name: [] for node in cluster.nodes}

@@ -46,7 +46,7 @@ def _shown(log: bytes) -> list[str]:
 
 def test_lines_of_four_ranks_arrive_in_json_once_in_order_and_whole(cluster: AnyCluster, tmp_path: Path) -> None:
     """20,000 lines per rank: each becomes one event of its rank, and the log files are the nodes' byte for byte."""
-    done = launch(cluster, tmp_path, "--model", "demo_lines", "--master-port", "4017")
+    done = launch(cluster, tmp_path, "--model", "demo_lines")
     assert done.returncode == 0, done.stderr
     logs = _node_logs(cluster, done.outcome["run_id"])
     assert [done.log(rank) for rank in range(4)] == logs
@@ -58,7 +58,7 @@ def test_lines_of_four_ranks_arrive_in_json_once_in_order_and_whole(cluster: Any
 
 def test_lines_of_four_ranks_arrive_on_screen_labeled(cluster: AnyCluster, tmp_path: Path) -> None:
     """As text each line stands behind `[host:rank]`, and lines of different ranks are never mixed within a line."""
-    argv = [*LAUNCHER, *cluster.launcher_args(), "--model", "demo_lines", "--master-port", "4017"]
+    argv = [*LAUNCHER, *cluster.launcher_args(), "--model", "demo_lines"]
     done = cluster.run(argv, cwd=REPOSITORY, env=environment(tmp_path, NO_COLOR="1"))
     assert done.returncode == 0, done.stderr
     shown = done.stdout.split("\n")
