@@ -1,29 +1,31 @@
 #!/usr/bin/env bash
-# Install what the tests need and run all of them.
+# Install what the tests need and run them: without options all but what takes very long (see usage).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
 usage() {
   cat <<'TEXT'
-Usage: bash test.sh [--quick] [--with-torch] [--with-faults] [--help]
+Usage: bash test.sh [--quick] [--with-torch] [--with-faults] [--with-molecule] [--help]
 
 Makes .venv, installs requirements-dev.txt, and runs linters, type checker, import contracts, Ansible's sanity tests
 and pytest. Needs Python 3.11 to 3.13 and OpenSSH; as root on Debian it installs what is missing.
 
-  --quick       only what takes seconds: without the sanity tests and the tests marked slow
-  --with-faults also tests/faults: every row of docs/what-happens-when.md on real nodes (about fifteen minutes)
-  --with-torch  also the trainings with real PyTorch (a large download into .venv-torch)
+  --quick          only what takes seconds: without the sanity tests and the tests marked slow
+  --with-faults    also tests/faults: every row of docs/what-happens-when.md on real nodes (about ten minutes)
+  --with-molecule  also the Molecule scenarios of extensions/molecule on real nodes (needs root; about two minutes)
+  --with-torch     also the trainings with real PyTorch (a large download into .venv-torch)
 
 One test:  .venv/bin/pytest tests/launcher/test_hosts.py -k name
 TEXT
 }
 
-quick=no torch=no faults=no
+quick=no torch=no faults=no molecule=no
 for argument in "$@"; do
   case $argument in
     --quick) quick=yes ;;
     --with-torch) torch=yes ;;
     --with-faults) faults=yes ;;
+    --with-molecule) molecule=yes ;;
     --help | -h) usage && exit ;;
     *) usage >&2 && exit 2 ;;
   esac
@@ -34,8 +36,28 @@ trap 'rm -rf "$work"' EXIT
 LOG=$work/install.log
 . scripts/environment.sh
 
-install_packages git:git sshd:openssh-server ssh:openssh-client ip:iproute2 unshare:util-linux mount:mount ps:procps
+# The collections awx.awx, against whose documentation tests check arguments, and containers.podman, for a scenario of
+# Molecule. The package ansible 11 is the last that has awx.awx.
+fetch_collections() {
+  local folder=.venv/awx have=.venv/awx/ansible_collections
+  [ ! -e $have/awx/awx/MANIFEST.json ] || [ ! -e $have/containers/podman/MANIFEST.json ] || return 0
+  say "Fetching collections awx.awx and containers.podman into $folder"
+  .venv/bin/python -m pip download --disable-pip-version-check --no-deps --only-binary=:all: \
+    --dest "$work" ansible==11.13.0 >"$LOG" 2>&1 || die "pip failed: $(tail -n 20 "$LOG")"
+  .venv/bin/python - "$work"/ansible-11.*.whl $folder <<'PYTHON'
+import sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    wanted = ("ansible_collections/awx/awx/", "ansible_collections/containers/podman/")
+    wheel.extractall(sys.argv[2], [name for name in wheel.namelist() if name.startswith(wanted)])
+PYTHON
+}
+
+packages=(git:git sshd:openssh-server ssh:openssh-client ip:iproute2 unshare:util-linux mount:mount ps:procps)
+# Logins and privileges of estates; the tests that need them need root for their nodes, too.
+[ "$(id -u)" -ne 0 ] || packages+=(sudo:sudo fish:fish tcsh:tcsh)
+install_packages "${packages[@]}"
 make_environment .venv -r requirements-dev.txt
+fetch_collections
 [ "$torch" = no ] || make_environment .venv-torch torch==2.13.0 numpy
 
 # Tools find the clone as the collection that it is through a link outside the clone.
@@ -61,8 +83,23 @@ lint_playbooks() {
 }
 
 check_types() {
-  mypy -p madlaunch -p tests -p standin -p ansible_collections.madlaunch.multinode.plugins &&
+  mypy -p madlaunch -p bench -p tests -p standin -p ansible_collections.madlaunch.multinode.plugins &&
     mypy launcher.py scripts/*.py demo/MAD/scripts/*/train.py
+}
+
+# Whether podman can run a container here.
+podman_works() { .venv/bin/python -m tests.cluster.containers works; }
+
+# Molecule prints all that Ansible does; of a success the summary is enough.
+run_molecule() {
+  local exclude=()
+  podman_works || exclude=(--exclude containers)
+  if ANSIBLE_HOME=$work/ansible molecule test --all "${exclude[@]}" >"$work/molecule.log" 2>&1; then
+    sed -n '/^SCENARIO RECAP/,$p' "$work/molecule.log"
+  else
+    cat "$work/molecule.log"
+    return 1
+  fi
 }
 
 step "ruff check" ruff check .
@@ -77,15 +114,23 @@ left_out=()
 [ "$torch" = yes ] || left_out+=("not torch")
 [ "$quick" = no ] || left_out+=("not slow")
 selection=$(printf ' and %s' "${left_out[@]}")
-places=(--ignore=tests/faults)
-[ "$faults" = no ] || places=()
-step "pytest" pytest -n 2 --dist loadfile -m "${selection# and }" "${places[@]}"
+places=(--ignore=tests/matrix --ignore=tests/faults --ignore=tests/scale)
+[ "$faults" = no ] || places=(--ignore=tests/matrix --ignore=tests/scale)
+# Nodes on loopback share one machine, where the runs of another test are found as leftovers, and its port as taken.
+workers=1
+! unshare --net --pid --fork true 2>/dev/null || workers=2
+step "pytest" pytest -n "$workers" --dist loadfile -m "${selection# and }" "${places[@]}"
+[ "$molecule" = no ] || [ "$(id -u)" -ne 0 ] || step "molecule" run_molecule
 
 printf '\n== summary\n'
 printf '%s\n' "${results[@]}"
 [ "$(id -u)" -eq 0 ] || say "Left out: tests that need network namespaces (run as root for those)."
 [ "$quick" = no ] || say "Left out: ansible-test sanity and the tests marked slow (run without --quick for those)."
 [ "$faults" = yes ] || say "Left out: the table of faults, tests/faults (run with --with-faults for those)."
+[ "$molecule" = yes ] || say "Left out: the Molecule scenarios (run with --with-molecule for those)."
+[ "$molecule" = no ] || [ "$(id -u)" -eq 0 ] || say "Left out: the Molecule scenarios (they need root)."
+[ "$molecule" = no ] || podman_works || say "Left out: the Molecule scenario containers (podman cannot run one here)."
+say "Left out: other versions of ansible-core (bash scripts/matrix.sh runs those)."
 [ "$torch" = yes ] || say "Left out: trainings with real PyTorch (run with --with-torch for those)."
 [ "$failed" -eq 0 ] || die "$failed of ${#results[@]} steps failed."
 say "All ${#results[@]} steps passed."

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What test.sh and quick-start.sh share: the programs they need, and a virtual environment. Read with ".", not run.
+# What test.sh, bench.sh and quick-start.sh share: the programs they need, and a virtual environment. Read with ".", not run.
 
 say() { printf '%s\n' "$*"; }
 

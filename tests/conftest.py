@@ -6,6 +6,7 @@ from __future__ import annotations
 import atexit
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -34,6 +35,12 @@ _COLLECTIONS_PATH = _link_collection()
 sys.path.insert(0, str(_COLLECTIONS_PATH))
 # Tests run ansible-inventory and the like; those of this environment, also when it is not activated.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)))
+
+
+# What a shell starts in the background ignores Ctrl-C, and hands that on to all it starts; the launcher respects it.
+# Tests that press Ctrl-C must not depend on how pytest was started.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
