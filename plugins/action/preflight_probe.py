@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,14 @@ from ansible_collections.madlaunch.multinode.plugins.plugin_utils._meeting impor
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._node_action import HOST_OPTIONS, NodeAction
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._preflight import (
     in_waves,
+    listener_lease_s,
     master_told,
     probe_arguments,
     training_interfaces,
 )
+
+# Times within the lease of the listener; a host in whose way others are takes seconds to answer.
+_TENDED_OFTEN = 4
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "planned": {"type": "str", "required": True},
@@ -75,7 +80,7 @@ class ActionModule(NodeAction):
         """Return what the second exchange gave; {} for a host that was not asked."""
         plan, node_rank = self._plan, self._node_rank
         # In waves nobody can wait for hosts that come later.
-        peers = meeting.peers(plan["nnodes"]) if node_rank == 0 and not in_waves(plan) else 0
+        peers = self._peers(facts, meeting) if node_rank == 0 and not in_waves(plan) else 0
         master = meeting.master()
         if in_waves(plan) or meeting.is_off:
             # Rank 0 only ends its listener, which takes the nonce with it.
@@ -95,3 +100,17 @@ class ActionModule(NodeAction):
             return self._ask("confirm", arguments)
         except AnsibleConnectionFailure as error:
             return {"unreachable": str(error)}
+
+    def _peers(self, facts: dict[str, Any], meeting: Meeting) -> int:
+        """Wait until all hosts were asked, and keep the listener on this one alive; return how many will come."""
+        listener = (facts.get("master") or {}).get("listener")
+        identity = {key: listener[key] for key in ("pid", "start_ticks")} if listener else None
+
+        def tend() -> None:
+            # One that is gone, or cannot be told, is found by those who look for it.
+            with contextlib.suppress(AnsibleConnectionFailure, NodeCallError):
+                if identity:
+                    self.call_node("tend", identity, self.variables)
+
+        every_s = listener_lease_s(self._plan) / _TENDED_OFTEN
+        return meeting.peers(self._plan["nnodes"], tend, every_s)

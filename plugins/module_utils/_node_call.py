@@ -46,12 +46,13 @@ _EVIDENCE = ("log_markers", "evidence")
 _PROBE = (
     *("paths", "host", "files", "processes", "locks", "hello", "interface_names"),
     *("probe_tasks", "probe_programs", "probe_procs", "probe_mounts", "probe_storage", "probe_port"),
-    *("probe_network", "listener_record", "listener"),
+    *("probe_network", "listener_record", "tend", "listener"),
 )
 # What each entry needs, in the order in which the modules import each other. The loader is always the first.
 MODULES: dict[str, list[str]] = {
     "probe": [*_FIRST, *_PROBE, "probe_gpus", "probe_leftovers", "probe_madengine", "probe"],
     "confirm": [*_FIRST, *_PROBE, "reach", "ways", "confirm"],
+    "tend": [*_FIRST, "processes", "tend"],
     "start": [*_FIRST, *_RECORD, *_EVIDENCE, *_SUPERVISOR, "locks", "checkout", "listener_record", "start"],
     "follow": [*_FIRST, *_RECORD, *_EVIDENCE, "containers", "verify", "follow"],
     "verify": [*_FIRST, *_RECORD, "containers", "verify"],

@@ -64,14 +64,20 @@ class Meeting:
         self._wait(lambda: self._gang.told("master") is not None)
         return self._gang.told("master") or {}
 
-    def peers(self, nnodes: int) -> int:
-        """Wait for all hosts; return how many of the others gave facts."""
-        self._wait(lambda: self._gang.counted("probed") >= nnodes)
+    def peers(self, nnodes: int, meanwhile: Callable[[], object], every_s: float) -> int:
+        """Wait for all hosts and call `meanwhile` every so often; return how many of the others gave facts."""
+        self._wait(lambda: self._gang.counted("probed") >= nnodes, meanwhile, every_s)
         return self._gang.counted("answered")
 
-    def _wait(self, is_there: Callable[[], bool]) -> None:
-        ends_at_s = self._clock() + _PATIENCE_S
+    def _wait(
+        self, is_there: Callable[[], bool], meanwhile: Callable[[], object] | None = None, every_s: float = _PATIENCE_S
+    ) -> None:
+        called_at_s = self._clock()
+        ends_at_s = called_at_s + _PATIENCE_S
         pause_s = _FIRST_PAUSE_S
         while not (is_there() or self.is_off or is_playbook_gone(self._playbook_pid) or self._clock() >= ends_at_s):
             self._sleep(pause_s)
             pause_s = min(_LONGEST_PAUSE_S, pause_s * 1.5)
+            if meanwhile and self._clock() >= called_at_s + every_s:
+                meanwhile()
+                called_at_s = self._clock()

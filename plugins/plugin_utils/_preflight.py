@@ -14,6 +14,9 @@ from ansible_collections.madlaunch.multinode.plugins.module_utils.node.interface
 
 # How long rank 0's listener waits for the other ranks. They all come once they have been probed.
 _RENDEZVOUS_WAIT_S, _RENDEZVOUS_WAIT_PER_HOST_S = 20.0, 0.25
+# How long it lives when nobody tends it any more: long enough for the one that does to log in again, and no longer than
+# the launch promises for all that it leaves (its lease).
+_LISTENER_LEASE_S, _LISTENER_AFTER_LEASE_S = 30.0, 5.0
 
 PLAN_KEYS = (
     "run_id",
@@ -39,9 +42,16 @@ def probe_arguments(plan: dict[str, Any], host: dict[str, Any], node_rank: int) 
     wait_s = _RENDEZVOUS_WAIT_S + _RENDEZVOUS_WAIT_PER_HOST_S * len(plan["hosts"])
     arguments: dict[str, Any] = {"node_rank": node_rank, "state_dir": host["node_state_dir"]}
     arguments["rendezvous_wait_s"] = wait_s
+    arguments["listener_lease_s"] = listener_lease_s(plan)
     arguments.update({key: plan[key] for key in PLAN_KEYS})
     arguments.update({key: host[key] for key in HOST_KEYS})
     return arguments
+
+
+def listener_lease_s(plan: dict[str, Any]) -> float:
+    """Return for how many seconds rank 0's listener lives without a word from the control node."""
+    lease_s = int(plan["lease_s"])
+    return min(_LISTENER_LEASE_S, lease_s + _LISTENER_AFTER_LEASE_S) if lease_s else _LISTENER_LEASE_S
 
 
 def training_interfaces(host: dict[str, Any], facts: dict[str, Any]) -> dict[str, str]:

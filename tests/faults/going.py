@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.cluster.options import LOGIN
 from tests.faults.docker import OTHER, containers
-from tests.integration.running import Running, processes_of_runs, seconds_until
+from tests.integration.running import Running, node_programs, processes_of_runs, seconds_until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -139,10 +139,14 @@ class Ended:
 
 
 def left_of_runs(cluster: Cluster) -> dict[str, list[str]]:
-    """Return the processes and the containers of any run, by node; nodes that are down or without any are left out."""
+    """Return what is there of any run, by node; nodes that are down or have nothing are left out.
+
+    The processes, the containers, and what the control node has sent, such as the listener of a preflight.
+    """
     found = {}
     for node in (node for node in cluster.nodes if node.alive):
         found[node.name] = processes_of_runs(node) + [f"container {name}" for name in containers(node) if name != OTHER]
+        found[node.name] += [f"node program {pid}" for pid in node_programs(node)]
         assert OTHER in containers(node), f"the container of somebody else is gone from {node.name}"
     return {name: left for name, left in found.items() if left}
 

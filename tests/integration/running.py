@@ -190,14 +190,20 @@ def hold_program(node: Node, timeout_s: float = 60.0) -> int:
     """Stop (SIGSTOP) the next node program that is seen on a node; return its process, to be continued."""
     deadline_s = time.monotonic() + timeout_s
     while time.monotonic() < deadline_s:
-        for pid in node.namespaces.pids():
-            words = _command(pid)
-            if words[0] == b"python3" and any(b"node.loader" in word for word in words):
-                os.kill(pid, signal.SIGSTOP)
-                return pid
+        for pid in node_programs(node):
+            os.kill(pid, signal.SIGSTOP)
+            return pid
         time.sleep(_HOLD_EVERY_S)
     message = f"no node program was seen within {timeout_s} s"
     raise AssertionError(message)
+
+
+def node_programs(node: Node) -> list[int]:
+    """Return the processes on a node that run the node program: exchanges with the control node, and listeners."""
+    commands = {pid: _command(pid) for pid in node.namespaces.pids()}
+    return [
+        pid for pid, words in commands.items() if words[0] == b"python3" and any(b"node.loader" in w for w in words)
+    ]
 
 
 def processes_of_runs(node: Node) -> list[str]:

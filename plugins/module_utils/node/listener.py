@@ -5,7 +5,7 @@
 
 It proves to every rank that it reached rank 0 of this launch, and keeps the nonce file of the shared path until all
 have read it. It ends when rank 0 asks for it, when a later preflight wants the port (see `listener_record`), and by
-itself after its lifetime, should the control node be gone.
+itself when nobody has tended it for its lease: the control node is gone then.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import struct
 import time
 from typing import NamedTuple
 
-from . import hello
+from . import hello, tend
 from .probe_tasks import detach_stdio
 from .processes import Process, is_running, look, myself, send
 
@@ -29,22 +29,25 @@ _TICK_S = 0.5
 _LAST_WORDS_S = 2.0
 # All hosts read the nonce in one task of the playbook: the last one long before this.
 _DISMISSED_S = 10.0
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1, tend.SIGNAL)
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Listener:
-    """Answers the ranks of one launch until it is asked to finish, or its time is up.
+    """Answers the ranks of one launch until it is asked to finish, or nobody tends it any more.
 
     Args:
         server: a listening socket, None to only wait out the time.
         nonce: the secret of the launch.
-        lifetime_s: after this many seconds it ends by itself.
+        lease_s: it ends by itself when it was not tended for this many seconds.
 
     """
 
-    def __init__(self, server: socket.socket | None, nonce: str, lifetime_s: float) -> None:
+    def __init__(self, server: socket.socket | None, nonce: str, lease_s: float) -> None:
         self._nonce = nonce
-        self._ends_at = time.monotonic() + lifetime_s
+        self._lease_s = lease_s
+        self._is_ending = False
+        self._ends_at = time.monotonic() + lease_s
         self._done: set[int] = set()
         self._failed: set[int] = set()
         self._since: dict[socket.socket, float] = {}
@@ -71,13 +74,22 @@ class Listener:
         if self._server is not None:
             self._server.close()
 
+    def tend(self, *_signal: object) -> None:
+        """Renew the lease, unless the end was asked for; also a handler of signals."""
+        if not self._is_ending:
+            self._ends_at = time.monotonic() + self._lease_s
+
     def end(self, *_signal: object) -> None:
         """End within a moment; also a handler of signals."""
-        self._ends_at = 0.0
+        self._end_within(0.0)
 
     def end_soon(self, *_signal: object) -> None:
         """End when those that are on their way have had their time; also a handler of signals."""
-        self._ends_at = min(self._ends_at, time.monotonic() + _DISMISSED_S)
+        self._end_within(_DISMISSED_S)
+
+    def _end_within(self, seconds: float) -> None:
+        self._is_ending = True
+        self._ends_at = min(self._ends_at, time.monotonic() + seconds)
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -114,8 +126,11 @@ class Listener:
         with contextlib.suppress(OSError):
             connection.send(hello.answer(self._nonce, rank, value))
         if word == "finish":
-            self._ends_at = min(self._ends_at, time.monotonic() + _LAST_WORDS_S)
+            self._end_within(_LAST_WORDS_S)
             self._stop_accepting()
+        elif word == "status":
+            # Rank 0 itself, which waits for the others.
+            self.tend()
 
     def _stop_accepting(self) -> None:
         if self._server is not None:
@@ -144,15 +159,18 @@ class Duty(NamedTuple):
     record: str
     nonce: str
     nonce_path: str | None
-    lifetime_s: float
+    lease_s: float
 
 
 def start(server: socket.socket | None, duty: Duty) -> dict[str, int]:
     """Start the listener detached and return {"pid", "start_ticks"} of it; the socket is its own from then on."""
     reader, writer = os.pipe()
+    # One that comes before the listener can handle it waits; it would end it, and leave the nonce behind.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     first = os.fork()
     if first == 0:
         _detach(server, writer, duty)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(writer)
     if server is not None:
         server.close()
@@ -185,10 +203,12 @@ def _detach(server: socket.socket | None, writer: int, duty: Duty) -> None:
 def _become(server: socket.socket | None, duty: Duty) -> None:
     detach_stdio()
     _close_others(server)
-    listener = Listener(server, duty.nonce, duty.lifetime_s)
+    listener = Listener(server, duty.nonce, duty.lease_s)
     signal.signal(signal.SIGTERM, listener.end)
     signal.signal(signal.SIGUSR1, listener.end_soon)
+    signal.signal(tend.SIGNAL, listener.tend)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     port = server.getsockname()[1] if server is not None else None
     with contextlib.suppress(OSError):
         if duty.record:

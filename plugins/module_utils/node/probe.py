@@ -35,8 +35,6 @@ _SHORT_S = 6.0
 _SHARED_S = 10.0
 # madengine itself may take 20 s to start on a busy host; the GPU tools are asked three at most.
 _LONG_S = 32.0
-# The slowest host is probed before the first one confirms; the listener of rank 0 lives through both.
-_LISTENER_MARGIN_S = 60.0
 _RECORD_WAIT_S = 0.5
 _RECORD_POLL_S = 0.02
 
@@ -178,9 +176,7 @@ def _keep(server: socket.socket | None, args: dict[str, Any], facts: dict[str, A
     record = _record(args) if server is not None else ""
     with contextlib.suppress(OSError):
         os.makedirs(_state_dir(args), mode=0o700, exist_ok=True)
-    duty = listener.Duty(
-        args["run_id"], record, args["nonce"], nonce_path, args["rendezvous_wait_s"] + _LISTENER_MARGIN_S
-    )
+    duty = listener.Duty(args["run_id"], record, args["nonce"], nonce_path, args["listener_lease_s"])
     identity = listener.start(server, duty)
     return {**identity, "address": address, "port": port, "targets": _targets(args, facts)}
 

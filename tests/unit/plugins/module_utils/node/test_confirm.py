@@ -59,6 +59,7 @@ def _args(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         "skip_checks": SKIPPED,
         # A busy machine may need some of it; nothing waits this long that has what it waits for.
         "rendezvous_wait_s": 20.0,
+        "listener_lease_s": 30.0,
     }
 
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import threading
 import time
@@ -17,6 +18,7 @@ from ansible_collections.madlaunch.multinode.plugins.module_utils.node import (
     probe_port,
     processes,
     reach,
+    tend,
 )
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -80,19 +82,56 @@ def _binds_plainly(port: int) -> bool:
     return True
 
 
-def test_listener_when_nobody_ends_it_then_it_ends_by_itself(tmp_path: Path) -> None:
-    """The lifetime bounds it, should the control node be gone; the nonce goes with it."""
+def _seconds_until_gone(identity: dict[str, int], limit_s: float = 6.0) -> float:
+    start_s = time.monotonic()
+    while processes.is_running(identity) and time.monotonic() < start_s + limit_s:
+        time.sleep(0.02)
+    assert not processes.is_running(identity)
+    return time.monotonic() - start_s
+
+
+def test_listener_when_nobody_tends_it_then_it_ends_by_itself(tmp_path: Path) -> None:
+    """The lease bounds it, should the control node be gone; the nonce goes with it."""
     nonce = tmp_path / "nonce"
     nonce.touch()
-    server = probe_port.bind(0)
-    identity = listener.start(server, listener.Duty("mad-1", "", "n", str(nonce), 0.7))
+    identity = listener.start(probe_port.bind(0), listener.Duty("mad-1", "", "n", str(nonce), 0.7))
     assert processes.is_running(identity)
     time.sleep(0.3)
     assert nonce.exists()
-    deadline = time.monotonic() + 4
-    while processes.is_running(identity) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert (processes.is_running(identity), nonce.exists()) == (False, False)
+    _seconds_until_gone(identity)
+    assert not nonce.exists()
+
+
+def test_listener_when_it_is_tended_then_it_outlives_its_lease_until_nobody_does() -> None:
+    """The control node waits for a slow host, then it is killed; of a listener that has gone it hears so."""
+    identity = listener.start(probe_port.bind(0), listener.Duty("mad-1", "", "n", None, 1.5))
+    for _time in range(6):
+        time.sleep(0.5)
+        assert tend.main(identity) == {"lives": True}
+    assert _seconds_until_gone(identity) > 1
+    assert tend.main(identity) == {"lives": False}
+
+
+def test_listener_when_rank_0_asks_it_then_it_outlives_its_lease(served: tuple[int, listener.Listener]) -> None:
+    """Rank 0 waits for the others; what they themselves say does not keep it."""
+    port, one = served
+    ends_at_s = one._ends_at
+    assert go(port, "more", 1).kind == ""
+    assert one._ends_at == ends_at_s
+    assert reach.ask("127.0.0.1", port, hello.hello("n", 0, "status"), "n", 0) == {"done": [], "failed": []}
+    assert one._ends_at > ends_at_s
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGUSR1, tend.SIGNAL])
+def test_listener_when_a_signal_comes_at_once_then_it_clears_up_all_the_same(tmp_path: Path, signum: int) -> None:
+    """On a busy host the listener may not have come so far yet: it must not die of the signal and leave the nonce."""
+    nonce = tmp_path / "nonce"
+    nonce.touch()
+    identity = listener.start(None, listener.Duty("mad-1", "", "n", str(nonce), 1.0))
+    processes.send(processes.Process(**identity), signum)
+    processes.send(processes.Process(**identity), signal.SIGTERM)
+    _seconds_until_gone(identity)
+    assert not nonce.exists()
 
 
 def test_recorded_names_the_listener_as_long_as_it_lives(tmp_path: Path) -> None:

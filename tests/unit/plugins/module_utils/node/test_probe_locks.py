@@ -27,6 +27,7 @@ def test_probe_tells_the_locks_of_the_host(node: Node) -> None:
         "state_dir": str(node.state_dir),
         "skip_checks": ["model", "leftovers"],
         "rendezvous_wait_s": 1.0,
+        "listener_lease_s": 30.0,
     }
     told = {
         "run_id": run_id,
