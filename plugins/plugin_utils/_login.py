@@ -26,6 +26,11 @@ _TURNED_AWAY = re.compile(
     r"unknown port 65535|stdio forwarding failed",
     re.IGNORECASE,
 )
+# How Ansible says that ssh ended while it got its input, when Ansible looked too soon to see why.
+_UNTOLD = re.compile(
+    r"could not be sent to remote host \S+ make sure this host can be reached over ssh[.:]*\s*(?:\[errno \d+\][^:]*)?$",
+    re.IGNORECASE,
+)
 # Only these: a password that is refused must not be tried again, or the account is locked.
 _FINAL = re.compile(r"permission denied|host key verification failed|too many authentication failures", re.IGNORECASE)
 _TRIES = 7
@@ -43,26 +48,36 @@ def patiently(
 ) -> Answer:
     """Return what `login` returns, tried again with growing pauses of random length as long as it is turned away.
 
-    Raises the `AnsibleConnectionFailure` of the last try, at once if it has another reason. `say` is told when it took
-    more than one.
+    A failure without a reason is tried once more, for the reason: not more often, since it may be a wrong password.
+    Raises the `AnsibleConnectionFailure` of the last try, at once if it has another reason. `say` is told when it was
+    turned away.
     """
     waited_s = 0.0
-    for tried in range(_TRIES):
+    turned_away = untold = 0
+    while True:
         try:
             answer = login()
         except AnsibleConnectionFailure as error:
-            if tried == _TRIES - 1 or not is_turned_away(str(error)):
+            if is_untold(str(error)) and not untold:
+                untold += 1
+                continue
+            turned_away += 1
+            if turned_away == _TRIES or not is_turned_away(str(error)):
                 raise
             # By chance, or all that were turned away together would come again together.
-            pause_s = _FIRST_PAUSE_S * 2**tried * (0.5 + chance())
+            pause_s = _FIRST_PAUSE_S * 2 ** (turned_away - 1) * (0.5 + chance())
             waited_s += pause_s
             sleep(pause_s)
         else:
-            if tried:
-                times = "once" if tried == 1 else f"{tried} times"
+            if turned_away:
+                times = "once" if turned_away == 1 else f"{turned_away} times"
                 say(f"the login was turned away {times}, which cost {waited_s:.1f} s: {_WHY}")
             return answer
-    raise AssertionError  # pragma: no cover - the last try returns or raises
+
+
+def is_untold(message: str) -> bool:
+    """Tell whether the connection failed and Ansible did not wait for the reason."""
+    return bool(_UNTOLD.search(message.strip()))
 
 
 def is_turned_away(message: str) -> bool:

@@ -5,12 +5,14 @@ from __future__ import annotations
 
 import pytest
 from ansible.errors import AnsibleConnectionFailure
-from ansible_collections.madlaunch.multinode.plugins.plugin_utils._login import is_turned_away, patiently
+from ansible_collections.madlaunch.multinode.plugins.plugin_utils._login import is_turned_away, is_untold, patiently
 
 AWAY = "Failed to connect to the host via ssh: kex_exchange_identification: Connection closed by remote host"
 REFUSED = (
     "Failed to connect to the host via ssh: u@h: Permission denied (publickey). Connection closed by 1.2.3.4 port 22"
 )
+
+UNTOLD = "Data could not be sent to remote host '198.18.16.10'. Make sure this host can be reached over SSH."
 
 
 class Server:
@@ -62,6 +64,54 @@ def test_login_when_refused_then_is_not_tried_again() -> None:
     with pytest.raises(AnsibleConnectionFailure, match="Permission denied"):
         server.answer()
     assert server.logins == 1
+
+
+def test_login_when_ansible_did_not_wait_for_the_reason_then_is_asked_once_more_for_it() -> None:
+    """A busy control node: the password was wrong, but all that was told is that ssh took no more input."""
+    server = Server(UNTOLD, REFUSED)
+    with pytest.raises(AnsibleConnectionFailure, match="Permission denied"):
+        server.answer()
+    assert (server.logins, server.slept_s) == (2, [])
+
+
+def test_login_when_there_is_never_a_reason_then_is_tried_twice_only() -> None:
+    """It may be a wrong password every time."""
+    server = Server(UNTOLD, UNTOLD, UNTOLD)
+    with pytest.raises(AnsibleConnectionFailure, match="could not be sent"):
+        server.answer()
+    assert server.logins == 2
+
+
+def test_login_when_there_was_no_reason_and_then_it_is_turned_away_then_is_patient() -> None:
+    """What is said later counts the times that it was turned away."""
+    server = Server(UNTOLD, AWAY)
+    assert (server.answer(), server.logins, server.slept_s) == ("facts", 3, [0.5])
+    assert server.said[0].startswith("the login was turned away once")
+
+
+@pytest.mark.parametrize(
+    ("message", "untold"),
+    [
+        pytest.param(UNTOLD, True, id="newer_core"),
+        pytest.param(UNTOLD + ": [Errno 32] Broken pipe", True, id="with_cause"),
+        pytest.param(
+            'Data could not be sent to remote host "h". Make sure this host can be reached over ssh: '
+            "[Errno 32] Broken pipe",
+            True,
+            id="older_core",
+        ),
+        pytest.param(
+            'Data could not be sent to remote host "h". Make sure this host can be reached over ssh: '
+            "u@h: Permission denied (publickey).",
+            False,
+            id="told",
+        ),
+        pytest.param(AWAY, False, id="turned_away"),
+    ],
+)
+def test_untold_when_no_word_of_ssh_is_there(message: str, *, untold: bool) -> None:
+    """The reason of ssh itself is final, or shows that it was turned away."""
+    assert is_untold(message) is untold
 
 
 @pytest.mark.parametrize(
