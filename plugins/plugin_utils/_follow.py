@@ -92,7 +92,7 @@ class Rank:
 
     @property
     def lost_after_s(self) -> float:
-        """Seconds without an answer after which the host is given up: by then the lease has ended the rank."""
+        """Seconds without an answer, or a renewal, after which the host is given up: the lease has ended the rank."""
         return self.lease_s + 2 * self.grace_s + 10 if self.lease_s else LOST_AFTER_WITHOUT_LEASE_S
 
 
@@ -161,6 +161,8 @@ class Follower:
     _wait_s: float = FIRST_WAIT_S
     _lost_since_s: float | None = None
     _polled_at_s: float = float("-inf")
+    _held_until_s: float = float("-inf")
+    _given_up_at_s: float = float("inf")
     _stop_request: dict[str, Any] | None = None
     _stop_answer: dict[str, Any] | None = None
 
@@ -214,7 +216,13 @@ class Follower:
         arguments = self._poll_arguments()
         if self.poll is None or self._stop_request is not None:
             return self.node("follow", arguments)
-        return self.poll(arguments, self.gang.has_stop)
+        if self._lost_since_s is None:
+            # While it waits the node renews the lease, and goes on doing so when no answer can come back any more.
+            self._held_until_s = self.clock() + arguments["wait_s"]
+        return self.poll(arguments, self._must_end)
+
+    def _must_end(self) -> bool:
+        return self.gang.has_stop() or is_playbook_gone(self.playbook_pid)
 
     def _pace(self) -> None:
         early_s = self._polled_at_s + self.poll_every_s - self.clock()
@@ -327,8 +335,9 @@ class Follower:
         self._live()
         if self._lost_since_s is None:
             self._lost_since_s = now_s
-            self._say(f"no answer, trying again for {self.rank.lost_after_s:.0f} s: {reason}")
-        if now_s - self._lost_since_s >= self.rank.lost_after_s:
+            self._given_up_at_s = max(now_s, self._held_until_s) + self.rank.lost_after_s
+            self._say(f"no answer, trying again for {self._given_up_at_s - now_s:.0f} s: {reason}")
+        if now_s >= self._given_up_at_s:
             self._show(self._lines.flush())
             return Ending(None, None, reason, self._stop_request, None)
         self.sleep(RETRY_PAUSE_S)

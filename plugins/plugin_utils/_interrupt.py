@@ -76,20 +76,26 @@ class Connection(Protocol):
     def has_pipelining(self) -> bool:
         """Whether a call is one command."""
 
+    @property
+    def become(self) -> object | None:
+        """The plugin that becomes another user on the host; None for none."""
+
 
 def interruptible(connection: Connection, node: Node) -> Poll | None:
     """Return how `follow` is called so that it can be given up; None where that cannot be done safely.
 
     A connection other than ssh has no child that could be ended, and without pipelining a call is several commands, of
-    which the last ones clear up.
+    which the last ones clear up. When such a call is given up, or its ssh is killed, sshd hangs up on the node program;
+    with `become` there may be a sudo in between, which does not.
     """
     if connection.transport != "ssh" or not connection.has_pipelining:
         return None
+    holds_line = connection.become is None
 
     def poll(arguments: dict[str, Any], must_end: Callable[[], bool]) -> dict[str, Any]:
         with Interruption(must_end) as interruption:
             try:
-                return node("follow", arguments)
+                return node("follow", {**arguments, "holds_line": holds_line})
             except HostLostError as error:
                 if interruption.happened:
                     raise PollInterruptedError from error

@@ -18,6 +18,13 @@ until [ -e /nfs/data/enough ]; do number=$((number + 1)); echo "tick $number on 
 echo "performance: 1 runs"
 """
 
+# One line; then nothing is heard of it until the end.
+SILENT = """
+echo "silent on node $NODE_RANK"
+until [ -e /nfs/data/enough ]; do sleep 0.5; done
+echo "performance: 1 runs"
+"""
+
 _UP = 'touch "/nfs/data/up.$NODE_RANK"\n'
 # Rank 1 ends as soon as the others have said that they are there.
 _RANK_1_FAILS = """

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from ansible_collections.madlaunch.multinode.plugins.module_utils.node import processes
 
 from tests.cluster.processes import members, namespace
 from tests.faults.doors import LAUNCHER_DOOR
 from tests.faults.measuring import measured
-from tests.faults.models import TICKS, enough
+from tests.faults.models import SILENT, TICKS, enough
 from tests.integration.models import add_model
-from tests.integration.running import kill
+from tests.integration.running import kill, seconds_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.cluster, pytest.mark.namespace, pytest.mark.slow]
 
 CUT_S = 4.0
+# A poll waits half of the lease, in the end.
+IDLE_LEASE_S = 20
+IDLE_POLL_S = 6.5
 
 
 @pytest.mark.fault("cut-short")
@@ -44,6 +48,34 @@ def test_cut_shorter_than_the_lease_then_changes_nothing(make_nodes: MakeNodes, 
         enough(cluster)
         ended = going.end()
     ended.check(0, ["ok", "ok"])
+
+
+@pytest.mark.fault("cut-short-idle")
+def test_cut_shorter_than_the_lease_when_a_rank_is_silent_then_changes_nothing(
+    make_nodes: MakeNodes, tmp_path: Path
+) -> None:
+    """A silent rank is asked seldom; the cut comes without a word just before it would have been asked again."""
+    cluster = make_nodes(2)
+    add_model(cluster, "silent", SILENT)
+    with LAUNCHER_DOOR.launch(cluster, tmp_path, model="silent", lease_s=IDLE_LEASE_S) as going:
+        for node_rank in (0, 1):
+            going.wait_for(node_rank, f"silent on node {node_rank}")
+        seconds_until(lambda: _oldest_poll_s(cluster.nodes[1]) > IDLE_POLL_S, 60)
+        cluster.nodes[1].cut(silent=True)
+        time.sleep(IDLE_LEASE_S - IDLE_POLL_S)
+        cluster.nodes[1].mend()
+        seconds_until(lambda: _oldest_poll_s(cluster.nodes[1]) > 1, 60)
+        enough(cluster)
+        ended = going.end()
+    ended.check(0, ["ok", "ok"])
+
+
+def _oldest_poll_s(node: Node) -> float:
+    """Return the age of the node program that has been there for longest (seconds)."""
+    now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+    found = [processes.look(pid) for pid in _polls(node)]
+    ticks_s = os.sysconf("SC_CLK_TCK")
+    return max((now_s - process.start_ticks / ticks_s for process in found if process is not None), default=0.0)
 
 
 @pytest.mark.fault("cut-reported")

@@ -3,6 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Entry `follow`: what the log of a rank has from an offset on, and the state of the rank. Renews the lease.
 
+A call that waits renews it as long as its caller is seen to hold the line, so that a network that is cut is given the
+whole lease to come back; a call whose caller has hung up ends at once.
+
 The last answer also has what is left of the rank on the host, so that nobody has to ask again.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 import binascii
 import contextlib
 import os
+import select
 import time
 import zlib
 from typing import Any
@@ -22,6 +26,8 @@ from .paths import RankDir, RunDir
 # A rank that prints is not answered line by line: what comes within this time comes together.
 _GATHER_S = 0.1
 _LOOK_EVERY_S = 0.05
+_RENEW_EVERY_S = 3.0
+_STANDARD_OUTPUT = 1
 # /proc is asked less often than the two files are looked at.
 _OBSERVE_EVERY_S = 0.5
 # Level 1: log text shrinks well even so, and the node's processors belong to the training.
@@ -36,10 +42,12 @@ def main(args: dict[str, Any]) -> dict[str, Any]:
     rank_dir = find(args)
     if args.get("hold"):
         _hold(rank_dir, args)
-    wait_s = _renewed(rank_dir, args) if args.get("renew", True) else args["wait_s"]
+    renews = bool(args.get("renew", True))
+    wait_s = _renewed(rank_dir, args) if renews else args["wait_s"]
+    caller = Caller(rank_dir.lease, float(args["lease_s"])) if renews and args.get("holds_line") else None
     offset = int(args["offset"])
     max_bytes = int(args["max_bytes"])
-    status = Watch(rank_dir, offset, max_bytes).wait(float(wait_s))
+    status = Watch(rank_dir, offset, max_bytes, caller).wait(float(wait_s))
     # The size is read after the status: of a rank that has ended, it is the size for good.
     size_bytes = _log_size(rank_dir, offset)
     data = _read(rank_dir.log, offset, min(max_bytes, size_bytes - offset))
@@ -99,13 +107,39 @@ def find(args: dict[str, Any]) -> RankDir:
     raise NodeError(message, "look with status which runs and ranks the hosts have")
 
 
-class Watch:
-    """Waits until a rank has news: bytes after `offset`, another state, or an exit code."""
+class Caller:
+    """Who waits for the answer of this call, over a connection that is closed when that one is gone.
 
-    def __init__(self, rank_dir: RankDir, offset: int, enough_bytes: int) -> None:
+    Only for connections of which the control node knows that (`holds_line`): behind sudo, for one, nobody hangs up.
+    """
+
+    def __init__(self, lease_path: str, lease_s: float) -> None:
+        self._lease_path = lease_path
+        self._lease_s = lease_s
+        self._renewed_s = time.monotonic()
+        self._line = select.poll()
+        # An error and a hang-up are told unasked.
+        self._line.register(_STANDARD_OUTPUT, 0)
+
+    def holds(self) -> bool:
+        """Return whether the line stands, and renew the lease if it does."""
+        if self._line.poll(0):
+            return False
+        if time.monotonic() - self._renewed_s >= _RENEW_EVERY_S:
+            self._renewed_s = time.monotonic()
+            with contextlib.suppress(OSError):
+                lease.renew(self._lease_path, self._lease_s)
+        return True
+
+
+class Watch:
+    """Waits until a rank has news (bytes after `offset`, another state, an exit code), or until the caller is gone."""
+
+    def __init__(self, rank_dir: RankDir, offset: int, enough_bytes: int, caller: Caller | None = None) -> None:
         self._dir = rank_dir
         self._offset = offset
         self._enough_bytes = enough_bytes
+        self._caller = caller
         self._status = self._observe()
         self._observed_s = time.monotonic()
         self._signature = self._status_file()
@@ -118,6 +152,8 @@ class Watch:
             there_bytes = _log_size(self._dir, self._offset) - self._offset
             if there_bytes:
                 time.sleep(_GATHER_S if there_bytes < self._enough_bytes else 0)
+                break
+            if self._caller is not None and not self._caller.holds():
                 break
             time.sleep(_LOOK_EVERY_S)
             self._observe_if_due()

@@ -127,6 +127,30 @@ def test_follow_gives_up_a_host_that_stays_away_and_stops_the_others(tmp_path: P
     assert ControlDir(tmp_path).stop_request() == {"reason": "lost", "host": "node01", "node_rank": 0}
 
 
+def test_follow_when_the_poll_renewed_the_lease_then_the_host_is_given_up_that_much_later(tmp_path: Path) -> None:
+    """A poll that waits goes on renewing on its node although no answer can come back any more."""
+    screen = Screen()
+
+    def poll(arguments: dict[str, Any], must_end: Callable[[], bool]) -> dict[str, Any]:
+        assert not must_end()
+        # The cut is noticed when half of the time is over.
+        screen.now_s += arguments["wait_s"] / 2
+        message = "no route"
+        raise _follow.HostLostError(message)
+
+    one = replace(follower(FakeNode([]), screen, tmp_path), poll=poll, _wait_s=20.0)
+    one.run()
+    last_poll_at_s = screen.now_s - 10
+    assert last_poll_at_s >= RANK.lost_after_s + 10
+    assert "trying again for 90 s" in screen.lines[0]
+
+
+def test_follow_when_the_playbook_is_killed_then_the_poll_that_waits_is_given_up(tmp_path: Path) -> None:
+    """It would renew the lease of a run that nobody watches."""
+    orphan = replace(follower(FakeNode([]), Screen(), tmp_path), playbook_pid=0)
+    assert orphan._must_end()
+
+
 def test_follow_when_refused_then_ends_what_is_left(tmp_path: Path) -> None:
     """A node that knows nothing of the rank is told to stop it, again while it does not answer."""
     node, screen = FakeNode([_follow.NodeRefusedError("no such run")]), Screen()

@@ -14,7 +14,7 @@ from ansible_collections.madlaunch.multinode.plugins.plugin_utils import _interr
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._follow import HostLostError, PollInterruptedError
 from ansible_collections.madlaunch.multinode.plugins.plugin_utils._interrupt import Interruption, interruptible
 
-SSH = SimpleNamespace(transport="ssh", has_pipelining=True)
+SSH = SimpleNamespace(transport="ssh", has_pipelining=True, become=None)
 
 
 def sleeping(entry: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -64,15 +64,22 @@ def test_poll_when_the_host_answers_then_nothing_was_ended() -> None:
     """The answer comes through, and no thread is left."""
     poll = interruptible(SSH, echo)
     assert poll is not None
-    assert poll({"offset": 3}, lambda: True) == {"offset": 3}
+    assert poll({"offset": 3}, lambda: True) == {"offset": 3, "holds_line": True}
     assert not [thread for thread in threading.enumerate() if thread.name == "interruption"]
+
+
+def test_poll_when_sudo_is_in_between_then_the_node_is_not_told_that_its_line_stands() -> None:
+    """Nobody would hang up on it when this side is killed."""
+    poll = interruptible(SimpleNamespace(transport="ssh", has_pipelining=True, become=object()), echo)
+    assert poll is not None
+    assert poll({}, lambda: False) == {"holds_line": False}
 
 
 @pytest.mark.parametrize(
     "connection",
     [
-        pytest.param(SimpleNamespace(transport="local", has_pipelining=True), id="no_ssh"),
-        pytest.param(SimpleNamespace(transport="ssh", has_pipelining=False), id="no_pipelining"),
+        pytest.param(SimpleNamespace(transport="local", has_pipelining=True, become=None), id="no_ssh"),
+        pytest.param(SimpleNamespace(transport="ssh", has_pipelining=False, become=None), id="no_pipelining"),
     ],
 )
 def test_poll_when_it_cannot_be_given_up_safely_then_there_is_none(connection: SimpleNamespace) -> None:

@@ -27,17 +27,21 @@ _numbers = itertools.count()
 
 def call(entry: str, args: dict[str, Any], interpreter: str = "") -> dict[str, Any]:
     """Call an entry of the node program as the action plugins do, with `sh` in the place of ssh."""
-    modules = [(name, (SOURCES / f"{name}.py").read_text()) for name in _node_call.MODULES[entry]]
-    document = _node_call.document(entry, args, modules, TOKEN)
     done = subprocess.run(
         ["/bin/sh", "-c", _node_call.shell_line(interpreter)],
-        input=document,
+        input=document(entry, args),
         capture_output=True,
         text=True,
         check=False,
         timeout=60,
     )
     return _node_call.parse(done.stdout + done.stderr, TOKEN)
+
+
+def document(entry: str, args: dict[str, Any]) -> str:
+    """Return the standard input of a call."""
+    modules = [(name, (SOURCES / f"{name}.py").read_text()) for name in _node_call.MODULES[entry]]
+    return _node_call.document(entry, args, modules, TOKEN)
 
 
 @dataclass
@@ -92,7 +96,12 @@ class Node:
 
     def follow(self, run_id: str, offset: int = 0, **changes: object) -> dict[str, Any]:
         """Poll once; `data` is the bytes themselves."""
-        args = {
+        answer = call("follow", self.follow_arguments(run_id, offset, **changes), self.interpreter)
+        return {**answer, "data": zlib.decompress(base64.b64decode(answer["data"]))}
+
+    def follow_arguments(self, run_id: str, offset: int = 0, **changes: object) -> dict[str, Any]:
+        """Return what `follow` is called with."""
+        return {
             "run_id": run_id,
             "node_rank": 0,
             "state_dir": str(self.state_dir),
@@ -103,8 +112,6 @@ class Node:
             "want_results": False,
             **changes,
         }
-        answer = call("follow", args, self.interpreter)
-        return {**answer, "data": zlib.decompress(base64.b64decode(answer["data"]))}
 
     def follow_to_end(self, run_id: str, **changes: object) -> tuple[bytes, dict[str, Any]]:
         """Poll until the rank has ended and all is there; return the log and the last status."""

@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from typing import Any
 
 import pytest
+from ansible_collections.madlaunch.multinode.plugins.module_utils import _node_call
 from ansible_collections.madlaunch.multinode.plugins.module_utils._node_call import NodeCallError
-from ansible_collections.madlaunch.multinode.plugins.module_utils.node import files, processes
+from ansible_collections.madlaunch.multinode.plugins.module_utils.node import files, lease, processes
 
-from tests.unit.plugins.module_utils.node.local_node import Node, wait_until
+from tests.unit.plugins.module_utils.node.local_node import Node, document, wait_until
 
 
 def test_follow_returns_soon_after_the_first_line(node: Node) -> None:
@@ -39,6 +41,40 @@ def test_follow_waits_at_most_half_the_lease(node: Node) -> None:
     began_s = time.monotonic()
     assert node.follow(run_id, wait_s=20, lease_s=2)["status"]["state"] == "running"
     assert time.monotonic() - began_s >= 1
+
+
+@pytest.mark.parametrize(("holds_line", "age_s"), [(True, (0, 3)), (False, (4.9, 9))])
+def test_follow_renews_while_it_waits_when_its_caller_holds_the_line(
+    node: Node, age_s: tuple[float, float], *, holds_line: bool
+) -> None:
+    """A network that is cut just before the next poll has the whole lease left to come back."""
+    run_id = node.start("sleep 300", lease_s=10)
+    node.follow(run_id, lease_s=10, wait_s=5, holds_line=holds_line)
+    renewed = lease.read(str(node.rank_dir(run_id) / "lease"))
+    assert renewed is not None
+    assert age_s[0] <= lease.now_s() - renewed[0] <= age_s[1]
+
+
+@pytest.mark.parametrize("holds_line", [True, False])
+def test_follow_whose_caller_hangs_up_ends_at_once(node: Node, *, holds_line: bool) -> None:
+    """It renews nothing any more; one that cannot know waits as long as it was told."""
+    run_id = node.start("sleep 300", lease_s=60)
+    arguments = node.follow_arguments(run_id, lease_s=60, wait_s=4, holds_line=holds_line)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        ["/bin/sh", "-c", _node_call.shell_line("")], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    ) as call:
+        assert call.stdin is not None
+        assert call.stdout is not None
+        assert call.stderr is not None
+        call.stdin.write(document("follow", arguments))
+        call.stdin.close()
+        wait_until(lambda: lease.begun(str(node.rank_dir(run_id) / "lease")))
+        began_s = time.monotonic()
+        call.stdout.close()
+        call.stderr.close()
+        call.wait(10)
+    assert (time.monotonic() - began_s < 2) == holds_line
 
 
 def test_follow_gives_bytes_as_they_are(node: Node) -> None:

@@ -128,8 +128,8 @@ def test_listener_when_a_signal_comes_at_once_then_it_clears_up_all_the_same(tmp
     nonce = tmp_path / "nonce"
     nonce.touch()
     identity = listener.start(None, listener.Duty("mad-1", "", "n", str(nonce), 1.0))
-    processes.send(processes.Process(**identity), signum)
-    processes.send(processes.Process(**identity), signal.SIGTERM)
+    for number in (signum, signal.SIGTERM):
+        processes.send(processes.from_json(identity)[0], number)
     _seconds_until_gone(identity)
     assert not nonce.exists()
 
