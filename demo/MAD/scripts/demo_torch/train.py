@@ -90,6 +90,9 @@ def main() -> int:
         say(f"world size: {dist.get_world_size()}")
         say(f"loss: {losses[0]:.6f} -> {losses[-1]:.6f}")
         say(f"performance: {STEPS * SAMPLES * dist.get_world_size() / duration_s:.1f} samples_per_second")
+    # A rank that leaves while others still talk, or with the wrapper's threads alive, may die in PyTorch's destructors.
+    del model
+    dist.barrier()
     dist.destroy_process_group()
     return 0
 
