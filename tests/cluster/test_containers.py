@@ -14,7 +14,7 @@ from tests.cluster.containers import main
 _PODMAN = """#!/bin/sh
 echo "$*" >>"$0.log"
 echo 198.51.100.7
-case $* in *{fails}*) echo no such thing here >&2; exit 125 ;; esac
+case " $* " in *" {fails} "*) echo no such thing here >&2; exit 125 ;; esac
 """
 
 
