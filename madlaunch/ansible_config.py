@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 VARIABLE = "ANSIBLE_CONFIG"
 # While ranks run, ansible-playbook looks for results so often; at its own 1 ms that costs 7 % of a core, all day long.
-TEXT = "[defaults]\ninternal_poll_interval = 0.02\n"
+TEXT = "[defaults]\ninternal_poll_interval = 0.04\n"
 # Where Ansible looks when no file is named; a play of the launcher has a folder of its own, in which there is none.
 _USUAL = ("~/.ansible.cfg", "/etc/ansible/ansible.cfg")
 

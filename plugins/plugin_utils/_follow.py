@@ -33,7 +33,7 @@ MAX_POLL_BYTES = 4 * 1024 * 1024
 FIRST_WAIT_S = 1.0
 LONGEST_WAIT_S = 5.0
 # Where a poll can be interrupted when there is something to say to the host.
-LONGEST_INTERRUPTIBLE_WAIT_S = 28.0
+LONGEST_INTERRUPTIBLE_WAIT_S = 45.0
 RETRY_PAUSE_S = 2.0
 # Without a lease a rank outlives its control node on purpose; this long it is looked for before it is given up.
 LOST_AFTER_WITHOUT_LEASE_S = 120.0
@@ -285,8 +285,9 @@ class Follower:
         # A rank that prints is asked often, one that is silent seldom: an idle host must cost next to nothing.
         # Nor is a silence noticed while a poll waits.
         seldom = self.poll is not None and self._stop_request is None and not self.rank.silence_timeout_s
-        longest_s = LONGEST_INTERRUPTIBLE_WAIT_S if seldom else LONGEST_WAIT_S
-        self._wait_s = FIRST_WAIT_S if data else min(longest_s, self._wait_s * 1.5)
+        # A poll that can be given up costs nothing by waiting: it comes back with the first line all the same.
+        longest_s, growth = (LONGEST_INTERRUPTIBLE_WAIT_S, 3.0) if seldom else (LONGEST_WAIT_S, 1.5)
+        self._wait_s = FIRST_WAIT_S if data else min(longest_s, self._wait_s * growth)
         self.log.append(data)
         if data:
             self._live()

@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.cluster, pytest.mark.namespace, pytest.mark.slow]
 
 CUT_S = 4.0
-# A poll waits half of the lease, in the end.
+# A poll waits three quarters of the lease, in the end.
 IDLE_LEASE_S = 20
-IDLE_POLL_S = 6.5
+IDLE_POLL_S = 7.5
 
 
 @pytest.mark.fault("cut-short")

@@ -24,7 +24,7 @@ def test_config_when_the_user_has_none_then_ansible_takes_ours(tmp_path: Path) -
         check=True,
     )
     changed = {entry["name"]: entry["value"] for entry in json.loads(dumped.stdout) if "name" in entry}
-    assert changed["DEFAULT_INTERNAL_POLL_INTERVAL"] == 0.02
+    assert changed["DEFAULT_INTERNAL_POLL_INTERVAL"] == 0.04
 
 
 def test_config_when_the_user_names_one_then_it_stays(tmp_path: Path) -> None:

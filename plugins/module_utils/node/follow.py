@@ -26,8 +26,12 @@ from .paths import RankDir, RunDir
 # A rank that prints is not answered line by line: what comes within this time comes together.
 _GATHER_S = 0.1
 _LOOK_EVERY_S = 0.05
+# A rank that has been silent for a while; the node's processors belong to the training.
+_SILENT_AFTER_S, _LOOK_AT_SILENT_EVERY_S = 2.0, 0.15
 _RENEW_EVERY_S = 3.0
 _STANDARD_OUTPUT = 1
+# Shares of the lease.
+_WAIT, _WAIT_WITH_LINE = 0.5, 0.75
 # /proc is asked less often than the two files are looked at.
 _OBSERVE_EVERY_S = 0.5
 # Level 1: log text shrinks well even so, and the node's processors belong to the training.
@@ -79,8 +83,9 @@ def _renewed(rank_dir: RankDir, args: dict[str, Any]) -> float:
         lease.renew(rank_dir.lease, lease_s)
     with contextlib.suppress(OSError):
         record.wake(files.read_json(rank_dir.status) or {"state": "ended"})
-    # Longer than half the lease would let this call keep alive a rank that nobody follows any more.
-    return float(min(args["wait_s"], lease_s / 2) if lease_s else args["wait_s"])
+    # Who waits renews nothing, unless the line is seen to stand; and that is believed for no longer than this.
+    share = _WAIT_WITH_LINE if args.get("holds_line") else _WAIT
+    return float(min(args["wait_s"], lease_s * share) if lease_s else args["wait_s"])
 
 
 def _clean(args: dict[str, Any]) -> dict[str, Any]:
@@ -146,6 +151,7 @@ class Watch:
 
     def wait(self, wait_s: float) -> dict[str, Any]:
         """Return the status at the first news, after `wait_s` without any, at once if the rank has ended."""
+        silent_at_s = time.monotonic() + _SILENT_AFTER_S
         deadline_s = time.monotonic() + wait_s
         news = _news(self._status)
         while self._status["state"] != "ended" and time.monotonic() < deadline_s and _news(self._status) == news:
@@ -155,7 +161,7 @@ class Watch:
                 break
             if self._caller is not None and not self._caller.holds():
                 break
-            time.sleep(_LOOK_EVERY_S)
+            time.sleep(_LOOK_EVERY_S if time.monotonic() < silent_at_s else _LOOK_AT_SILENT_EVERY_S)
             self._observe_if_due()
         self._observe_if_due()
         return self._status
