@@ -17,11 +17,9 @@ from tests.faults.doors import LAUNCHER_DOOR
 from tests.faults.measuring import measured
 from tests.faults.models import SILENT, TICKS, enough
 from tests.integration.models import add_model
-from tests.integration.running import kill, seconds_until
+from tests.integration.running import kill, node_programs, seconds_until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from tests.cluster.cluster import Cluster
     from tests.cluster.nodes import Node
     from tests.faults.conftest import MakeNodes
@@ -73,7 +71,7 @@ def test_cut_shorter_than_the_lease_when_a_rank_is_silent_then_changes_nothing(
 def _oldest_poll_s(node: Node) -> float:
     """Return the age of the node program that has been there for longest (seconds)."""
     now_s = time.clock_gettime(time.CLOCK_BOOTTIME)
-    found = [processes.look(pid) for pid in _polls(node)]
+    found = [processes.look(pid) for pid in node_programs(node)]
     ticks_s = os.sysconf("SC_CLK_TCK")
     return max((now_s - process.start_ticks / ticks_s for process in found if process is not None), default=0.0)
 
@@ -139,23 +137,12 @@ def test_poll_that_is_killed_on_its_node_then_is_made_again(make_nodes: MakeNode
 def _kill_poll(node: Node) -> None:
     deadline_s = time.monotonic() + 20
     while time.monotonic() < deadline_s:
-        for pid in _polls(node):
+        for pid in node_programs(node):
             os.kill(pid, signal.SIGKILL)
             return
         time.sleep(0.005)
     message = "no poll was seen within 20 s"
     raise AssertionError(message)
-
-
-def _polls(node: Node) -> Iterator[int]:
-    """Yield the processes of the node program; its supervisors are started by their path."""
-    for pid in node.namespaces.pids():
-        try:
-            words = Path(f"/proc/{pid}/cmdline").read_bytes()
-        except OSError:
-            continue
-        if words.startswith(b"python3\0") and b"node.loader" in words:
-            yield pid
 
 
 @pytest.mark.fault("sshd-listener-stopped")
