@@ -92,6 +92,7 @@ def sh(command: str, *, live: bool = False, can_fail: bool = False) -> str:
         RuntimeError: It failed and must not.
     """
     show_command(command)
+    # The real tool gives whole lines to a shell, too; a stand-in that did not would refuse and quote other things.
     process = subprocess.Popen(  # noqa: S602 - the same fixed pipelines as the real tool
         command, shell=True, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )

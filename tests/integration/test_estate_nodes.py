@@ -75,6 +75,7 @@ class Connection(ConnectionBase):
     def put_file(self, in_path, out_path):
         shutil.copy(in_path, f"/proc/{{self.get_option('node_pid')}}/root{{out_path}}")
 
+    # Part of every connection plugin; that a launch never comes here is what the test sees.
     def fetch_file(self, in_path, out_path):
         raise NotImplementedError("madlaunch fetches no file over a connection")
 
